@@ -11,15 +11,15 @@ python=$(tools/preflight.sh)
 tool=.cache/lock
 # Its own environment, so that nobody who only uses .venv downloads the compiler.
 [ -x $tool/bin/python ] || "$python" -m venv $tool
-if [ -f requirements/lock.txt ]; then
+if grep -qs '^uv==' requirements/lock.txt; then
     $tool/bin/python -m pip install -q --require-hashes --only-binary :all: -r requirements/lock.txt
 else
     $tool/bin/python -m pip install -q uv
 fi
 
-compile() { # output, then which groups and extras
+compile() { # output, then what goes in
     $tool/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --only-binary :all: \
-        --no-header --no-emit-index-url --no-emit-find-links --output-file "requirements/$1.new" "${@:2}" pyproject.toml
+        --no-header --no-emit-index-url --no-emit-find-links --output-file "requirements/$1.new" "${@:2}"
     {
         echo "# Compiled from pyproject.toml by \`make lock\`; not edited by hand."
         cat "requirements/$1.new"
@@ -32,9 +32,9 @@ for file in dev server lock; do
     [ ! -f requirements/$file.txt ] || grep -v '^# Compiled' requirements/$file.txt >requirements/$file.txt.new
 done
 # Everything first, so that the smaller ones get the same versions.
-compile dev.txt --extra server --extra demo --group dev "$@"
-compile server.txt --extra server --constraint requirements/dev.txt "$@"
-compile lock.txt --only-group lock "$@" 2>/dev/null || compile lock.txt --group lock "$@"
+compile dev.txt pyproject.toml --extra server --extra demo --group dev "$@"
+compile server.txt pyproject.toml --extra server --constraint requirements/dev.txt "$@"
+compile lock.txt --group lock "$@"
 
 if grep -nE '://|--(extra-)?index|--find-links' requirements/*.txt; then
     echo "An address got into the pins; remove it." >&2

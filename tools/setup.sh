@@ -13,7 +13,7 @@ venv=.venv
 pins=requirements/dev.txt
 
 stamp_of() { # files that a step follows from
-    { cat "$@" && pwd; } | sha256sum
+    { grep -hv '^ *#' "$@" && pwd; } | sha256sum
 }
 done_already() { # step, files
     [ "$(cat $venv/stamp-"$1" 2>/dev/null)" = "$(stamp_of "${@:2}")" ]
