@@ -1,0 +1,1 @@
+"""What runs inside a worker and in front of it: runtimes, the worker program, the gateway."""
