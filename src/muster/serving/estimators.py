@@ -50,9 +50,10 @@ class EstimatorModel:
         columns = tuple(str(name) for name in getattr(estimator, "feature_names_in_", ()))
         self.inputs = [Tensor("input", "FP64", (-1, getattr(estimator, "n_features_in_", -1)), columns)]
         classes = getattr(estimator, "classes_", None)
-        one_output = isinstance(classes, np.ndarray)
-        self.outputs = [Tensor("predict", _datatype(classes) if one_output else "FP64", (-1,))]
-        if one_output and hasattr(estimator, "predict_proba"):
+        # A list of arrays, where an estimator has several outputs.
+        known = isinstance(classes, np.ndarray)
+        self.outputs = [Tensor("predict", _datatype(classes) if known else "FP64", (-1,) if known else ())]
+        if isinstance(classes, np.ndarray) and hasattr(estimator, "predict_proba"):
             self.outputs.append(Tensor("predict_proba", "FP64", (-1, len(classes))))
 
     def predict(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> Mapping[str, Array]:
@@ -60,7 +61,10 @@ class EstimatorModel:
             values = {name: np.asarray(getattr(self._estimator, name)(inputs["input"])) for name in outputs}
         except ValueError as error:
             raise BadInput(f"the model refused the input: {error}") from error
-        return {name: value.astype(object) if value.dtype.kind in "US" else value for name, value in values.items()}
+        return {
+            name: value.astype(object) if value.dtype.kind in "US" else value
+            for name, value in values.items()
+        }
 
 
 def _datatype(classes: Any) -> str:

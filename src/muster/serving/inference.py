@@ -39,7 +39,9 @@ def parse_inference(body: object, inputs: Sequence[Tensor], outputs: Sequence[Te
             raise Invalid.one(f"inputs[{at}].name", name, "must not be given twice")
         arrays[name] = array
     if missing := [name for name in known if name not in arrays]:
-        raise Invalid.one("inputs", list(arrays), f"must hold every input of the model; missing: {', '.join(missing)}")
+        raise Invalid.one(
+            "inputs", list(arrays), f"must hold every input of the model; missing: {', '.join(missing)}"
+        )
     request_id = body.get("id")
     if request_id is not None and not isinstance(request_id, str):
         raise Invalid.one("id", request_id, "must be a string")
@@ -66,7 +68,9 @@ def _parse_input(field: str, item: object, known: Mapping[str, Tensor]) -> tuple
     if item.get("datatype") not in DATATYPES:
         raise Invalid.one(f"{field}.datatype", item.get("datatype"), f"must be one of {', '.join(DATATYPES)}")
     if item["datatype"] != tensor.datatype:
-        raise Invalid.one(f"{field}.datatype", item["datatype"], f"must be {tensor.datatype} for input {name!r}")
+        raise Invalid.one(
+            f"{field}.datatype", item["datatype"], f"must be {tensor.datatype} for input {name!r}"
+        )
     shape = _parse_shape(f"{field}.shape", item.get("shape"), tensor)
     data = item.get("data")
     if not isinstance(data, list):
@@ -92,14 +96,20 @@ def _parse_outputs(wanted: Any, outputs: Sequence[Tensor]) -> list[str]:
     for at, item in enumerate(wanted):
         name = item.get("name") if isinstance(item, dict) else item
         if name not in known:
-            raise Invalid.one(f"outputs[{at}].name", name, f"must be an output of the model: {', '.join(known)}")
+            raise Invalid.one(
+                f"outputs[{at}].name", name, f"must be an output of the model: {', '.join(known)}"
+            )
         names.append(name)
     return names
 
 
 def describe(tensor: Tensor) -> dict[str, object]:
     """A tensor as model metadata shows it."""
-    described: dict[str, object] = {"name": tensor.name, "datatype": tensor.datatype, "shape": list(tensor.shape)}
+    described: dict[str, object] = {
+        "name": tensor.name,
+        "datatype": tensor.datatype,
+        "shape": list(tensor.shape),
+    }
     if tensor.columns:
         described["parameters"] = {"columns": list(tensor.columns)}
     return described

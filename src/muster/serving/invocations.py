@@ -61,11 +61,15 @@ def _records(records: Any) -> tuple[list[str], list[Any]]:
     columns = list(records[0])
     for at, row in enumerate(records):
         if set(row) != set(columns):
-            raise Invalid.one(f"dataframe_records[{at}]", list(row), f"must have the columns {', '.join(columns)}")
+            raise Invalid.one(
+                f"dataframe_records[{at}]", list(row), f"must have the columns {', '.join(columns)}"
+            )
     return columns, [[row[column] for column in columns] for row in records]
 
 
-def _from_frame(form: str, columns: list[str] | None, rows: list[Any], inputs: Sequence[Tensor]) -> dict[str, Array]:
+def _from_frame(
+    form: str, columns: list[str] | None, rows: list[Any], inputs: Sequence[Tensor]
+) -> dict[str, Array]:
     width = len(columns) if columns is not None else None
     for at, row in enumerate(rows):
         if not isinstance(row, list) or (width is not None and len(row) != width):
@@ -74,11 +78,15 @@ def _from_frame(form: str, columns: list[str] | None, rows: list[Any], inputs: S
     if columns is not None and set(names) <= set(columns):
         at_column = {name: columns.index(name) for name in names}
         return {
-            tensor.name: _array(f"{form}.{tensor.name}", [row[at_column[tensor.name]] for row in rows], tensor)
+            tensor.name: _array(
+                f"{form}.{tensor.name}", [row[at_column[tensor.name]] for row in rows], tensor
+            )
             for tensor in inputs
         }
     if len(inputs) > 1:
-        raise Invalid.one(f"{form}.columns", columns, f"must hold every input of the model: {', '.join(names)}")
+        raise Invalid.one(
+            f"{form}.columns", columns, f"must hold every input of the model: {', '.join(names)}"
+        )
     if inputs[0].columns and columns is not None:
         rows = _in_order(form, columns, rows, inputs[0].columns)
     return {names[0]: _array(form, rows, inputs[0])}
@@ -112,7 +120,9 @@ def _from_inputs(values: Any, inputs: Sequence[Tensor], field: str = "inputs") -
     if isinstance(values, dict):
         if set(values) != {tensor.name for tensor in inputs}:
             raise Invalid.one(field, list(values), f"must hold exactly the model's inputs: {names}")
-        return {tensor.name: _array(f"{field}.{tensor.name}", values[tensor.name], tensor) for tensor in inputs}
+        return {
+            tensor.name: _array(f"{field}.{tensor.name}", values[tensor.name], tensor) for tensor in inputs
+        }
     if len(inputs) != 1:
         raise Invalid.one(field, values, f"must be an object with the model's inputs: {names}")
     return {inputs[0].name: _array(field, values, inputs[0])}

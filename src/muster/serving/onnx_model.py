@@ -75,7 +75,9 @@ def _tensor(node: Any) -> Tensor:
     kind = node.type.removeprefix("tensor(").removesuffix(")")
     if kind not in _DATATYPES:
         raise CannotLoad(f"{node.name} is a {node.type}, which cannot be sent as JSON")
-    return Tensor(node.name, _DATATYPES[kind], tuple(size if isinstance(size, int) else -1 for size in node.shape))
+    return Tensor(
+        node.name, _DATATYPES[kind], tuple(size if isinstance(size, int) else -1 for size in node.shape)
+    )
 
 
 def _array(value: Any) -> Array:

@@ -52,7 +52,7 @@ class Protocol:
             status, content = await self._reply(scope, body)
         except (Invalid, BadInput) as error:
             status, content = 400, {"error": str(error)}
-        except Exception as error:  # the model is foreign code; its traceback goes to the worker's output
+        except Exception as error:  # noqa: BLE001  # the model is foreign code; its traceback is for the output
             traceback.print_exc()
             status, content = 500, {"error": f"the model failed: {type(error).__name__}"}
         await _send(send, status, content)
@@ -74,7 +74,9 @@ class Protocol:
                     return 404, {"error": f"{model} is not served here; {self._name} is"}
                 if rest[:1] == ["versions"]:
                     if rest[1:2] != [str(self._number)]:
-                        return 404, {"error": f"version {'/'.join(rest[1:2])} is not served here; {self._number} is"}
+                        return 404, {
+                            "error": f"version {'/'.join(rest[1:2])} is not served here; {self._number} is"
+                        }
                     rest = rest[2:]
                 match rest:
                     case []:

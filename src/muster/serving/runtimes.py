@@ -55,8 +55,8 @@ class Model(Protocol):
     """A loaded version. Called from one thread at a time."""
 
     platform: str
-    inputs: Sequence[Tensor]
-    outputs: Sequence[Tensor]
+    inputs: list[Tensor]
+    outputs: list[Tensor]
 
     def predict(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> Mapping[str, Array]:
         """The outputs of those names. Raises BadInput."""
@@ -124,7 +124,9 @@ class Runtimes:
             return runtime, main_file
         listed = ", ".join(sorted(files)[:5]) + (" …" if len(files) > 5 else "")
         wanted = f"the runtime {named!r}" if named else "any runtime"
-        raise NoRuntime(f"No file of {wanted} is among the version's files ({listed or 'none'}). {self._advice()}")
+        raise NoRuntime(
+            f"No file of {wanted} is among the version's files ({listed or 'none'}). {self._advice()}"
+        )
 
     def _advice(self) -> str:
         return (
@@ -192,7 +194,9 @@ class Pickle:
         return EstimatorModel(load_pickle(folder / main_file), threads)
 
 
-def _only(what: str, files: Files, suffixes: tuple[str, ...], looks_like: Callable[[Path], bool]) -> str | None:
+def _only(
+    what: str, files: Files, suffixes: tuple[str, ...], looks_like: Callable[[Path], bool]
+) -> str | None:
     """The one file with such a suffix, or without a suffix and with such a beginning."""
     found = [path for path in sorted(files) if path.lower().endswith(suffixes)]
     if not found:

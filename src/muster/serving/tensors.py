@@ -99,11 +99,21 @@ def _flat(field: str, values: Sequence[object], shape: Sequence[int]) -> Sequenc
 
 
 def _check_types(field: str, flat: Sequence[object], datatype: str) -> None:
-    allowed, words = {
-        "BOOL": ({bool}, "true or false"),
-        "BYTES": ({str}, "a string"),
-    }.get(datatype, ({int, float}, "a number") if datatype.startswith("FP") else ({int}, "a whole number"))
+    allowed, words = _allowed(datatype)
     if set(map(type, flat)) <= allowed:
         return
     at, bad = next((at, value) for at, value in enumerate(flat) if type(value) not in allowed)
     raise Invalid.one(f"{field}[{at}]", bad, f"must be {words} ({datatype})")
+
+
+def _allowed(datatype: str) -> tuple[set[type], str]:
+    """What JSON may hold for a datatype; a boolean is no number here, whatever Python says."""
+    match datatype:
+        case "BOOL":
+            return {bool}, "true or false"
+        case "BYTES":
+            return {str}, "a string"
+        case "FP16" | "FP32" | "FP64":
+            return {int, float}, "a number"
+        case _:
+            return {int}, "a whole number"

@@ -1,0 +1,1 @@
+"""Where versions run, each behind the port `Target`."""
