@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from muster.gitstore.packfile import Kind, Pack, Packed
 from muster.gitstore.trees import TreeCache, edit, nested
-from muster.service.ports import NewCommit
+from muster.service.ports import LoggedCommit, NewCommit
 
 COMMITTER = "Muster <muster@localhost>"
 _TREE_LINE = re.compile(rb"tree ([0-9a-f]{40})\n")
@@ -46,14 +46,15 @@ class CommitBuilder:
         self._cache = TreeCache(read)
         self._roots: OrderedDict[str, bytes] = OrderedDict()  # commit → its tree
 
-    def build(self, parent: str | None, commits: Sequence[NewCommit]) -> Commits:
-        """Build `commits`, each the parent of the next, upon `parent`.
+    def build(self, parent: str | None, commits: Sequence[NewCommit], pack: Pack | None = None) -> Commits:
+        """Build `commits`, each the parent of the next, upon `parent`, in an empty `pack`.
 
         Raises:
             OSError: the parent or a tree could not be read.
             ValueError: a path, an author or a message that Git cannot hold.
         """
-        pack, ids = Pack(), []
+        pack = Pack() if pack is None else pack
+        ids: list[str] = []
         root = None if parent is None else self._root(parent)
         for commit in commits:
             root = edit(pack, self._cache, root, nested(commit.edits))
@@ -78,6 +79,13 @@ class CommitBuilder:
         self._roots[commit] = tree
         if len(self._roots) > _REMEMBERED:
             self._roots.popitem(last=False)
+
+
+def parse_commit(name: str, content: bytes) -> tuple[LoggedCommit, str | None]:
+    """The commit and its first parent, from its object."""
+    head, _, message = content.partition(b"\n\n")
+    parent = head[53:93].decode() if head.startswith(b"parent ", 46) else None
+    return LoggedCommit(name, head[5:45].decode(), message.decode(errors="replace")), parent
 
 
 def _content(tree: bytes, parent: str | None, commit: NewCommit) -> bytes:

@@ -179,7 +179,7 @@ def _entry_header(kind: int, size: int) -> bytes:
 
 
 def _distance(back: int) -> bytes:
-    """How far back a delta's base begins: highest bits first, each longer form starting where the shorter ends."""
+    """How far back a delta's base begins: highest bits first; a longer form begins where a shorter ends."""
     out = [back & 0x7F]
     back >>= 7
     while back:

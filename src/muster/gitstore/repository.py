@@ -107,7 +107,7 @@ class Repository:
         return handle
 
     def renew(self) -> None:
-        """Have every thread open the repository again: packs were replaced, and a handle keeps the old ones open."""
+        """Have every thread open the repository again: a handle keeps packs open that were replaced."""
         self._generation += 1
 
     def attempt(self, work: Callable[[pygit2.Repository], T]) -> T:
@@ -172,7 +172,12 @@ class Repository:
         }
 
     def start(
-        self, *arguments: str, stdin: IO[bytes] | int = subprocess.DEVNULL, stderr: int = subprocess.DEVNULL
+        self,
+        *arguments: str,
+        stdin: IO[bytes] | int | None = subprocess.DEVNULL,
+        stderr: int = subprocess.DEVNULL,
+        pass_fds: Sequence[int] = (),
+        buffer_bytes: int = -1,
     ) -> subprocess.Popen[bytes]:
         """Git running on this repository, its output a pipe.
 
@@ -180,5 +185,11 @@ class Repository:
             Unavailable: Git is not installed.
         """
         return subprocess.Popen(
-            self.command(*arguments), env=self.environment, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr
+            self.command(*arguments),
+            env=self.environment,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            pass_fds=pass_fds,
+            bufsize=buffer_bytes,
         )

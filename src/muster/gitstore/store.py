@@ -23,7 +23,6 @@ CRASH_POINTS: Final = (
     "idx-renamed",
     "folder-synced",
     "ref-moved",
-    "ref-synced",
 )
 """Where `crash` is called, in this order, each time something is published."""
 
@@ -91,6 +90,7 @@ class GitStore:
         self._crash("folder-synced")
 
     def _move(self, expected: str | None, last: str) -> None:
+        """Compare and swap; libgit2 fsyncs the file and its folder (`enable_fsync_gitdir`)."""
         handle = self._repository.handle()
         try:
             if expected is None:
@@ -104,28 +104,24 @@ class GitStore:
         except (pygit2.GitError, KeyError, ValueError, OSError) as error:
             self._establish(expected, last, error)
         self._crash("ref-moved")
-        self._sync_reference()
-        self._crash("ref-synced")
 
     def _establish(self, expected: str | None, last: str, error: Exception) -> None:
         """After moving the branch failed with `error`: find out where it is, and return only if it moved."""
         try:
             now = self.head()
         except OSError as unreadable:
-            raise OutcomeUnknown(f"the branch could not be read after moving it failed: {error}") from unreadable
+            raise OutcomeUnknown(f"moving the branch failed, and then reading it: {error}") from unreadable
         if now == expected:
             raise OSError(f"the branch could not be moved: {error}") from error
         if now != last:
             raise HeadMoved(BRANCH) from error
-
-    def _sync_reference(self) -> None:
         path = self._repository.path / BRANCH
         try:
             with path.open("rb") as file:
                 os.fsync(file.fileno())
             fsync_folder(path.parent)
-        except OSError as error:
-            raise OutcomeUnknown(f"the branch moved, but perhaps not durably: {error}") from error
+        except OSError as unsynced:
+            raise OutcomeUnknown(f"the branch moved, but perhaps not durably: {error}") from unsynced
 
 
 def _write_durably(path: Path, content: bytes) -> None:

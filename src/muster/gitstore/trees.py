@@ -24,7 +24,11 @@ Node = dict[bytes, "bytes | Node | None"]  # name → a file's bytes, a folder's
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A folder. `keys` are its names in Git's order, where a folder's has a `/` at its end; `entries` as Git writes them."""
+    """A folder.
+
+    `keys` are its names in Git's order, those of folders with a `/` at the end;
+    `entries` are as Git writes them.
+    """
 
     keys: list[bytes]
     entries: list[bytes]
@@ -45,12 +49,13 @@ class Tree:
         return self.entries[at] if at < len(self.keys) and self.keys[at] == key else b""
 
     def spliced(self, changes: Iterable[tuple[bytes, bytes]]) -> tuple[Tree, Delta, bytes]:
-        """This tree with each (key, entry) in its place, an empty entry removing it; the delta to it; its content.
+        """This tree with each (key, entry) in its place; the delta to it; its content.
 
-        What is removed must be there.
+        An empty entry removes what must be there.
         """
         keys, entries = self.keys.copy(), self.entries.copy()
-        delta, content = Delta(), []
+        delta = Delta()
+        content: list[bytes] = []
         done, moved = 0, 0  # entries of the old tree dealt with; how much further the new one is
         for key, entry in sorted(changes):
             at = bisect_left(self.keys, key)
@@ -113,7 +118,7 @@ class TreeCache:
 
 
 def nested(edits: Mapping[str, bytes | None]) -> Node:
-    """`edits` by folder. Where a file is put below what another edit removes, the removal goes without saying.
+    """`edits` by folder. Where one removes a file and another puts a folder there, only the folder counts.
 
     Raises:
         ValueError: a path that Git cannot hold, or one that would be file and folder at once.
@@ -142,7 +147,7 @@ def nested(edits: Mapping[str, bytes | None]) -> Node:
 
 
 def edit(pack: Pack, trees: TreeCache, tree: bytes | None, edits: Node) -> bytes | None:
-    """Put the blobs and trees that make `edits` upon `tree` into `pack`: the id of the new tree, None if it is empty.
+    """Put what makes `edits` upon `tree` into `pack`: the id of the new tree, None if it is empty.
 
     Raises:
         OSError: a tree could not be read.

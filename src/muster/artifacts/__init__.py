@@ -1,0 +1,1 @@
+"""Where the bytes of versions' files are kept, by their sha256."""
