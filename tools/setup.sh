@@ -2,7 +2,7 @@
 # Make .venv hold exactly the pinned packages and this project; do nothing when it does.
 #
 # Two stamps say, by content, what the packages and the project's own install
-# were made from: a touched file costs nothing, a moved folder or a lost Python
+# were made from: a touched file costs nothing; a moved folder or a lost Python
 # is noticed. Each is removed before its step and written after it, so that an
 # interruption at any point is seen by the next run, which does that step anew;
 # packages of which it is not known how far they got are thrown away first.
@@ -13,14 +13,16 @@ venv=.venv
 pins=requirements/dev.txt
 
 stamp_of() { # files that a step follows from
-    { grep -hv '^ *#' "$@" && pwd; } | sha256sum
+    grep -hv '^ *#' "$@" | sha256sum
 }
 done_already() { # step, files
     [ "$(cat $venv/stamp-"$1" 2>/dev/null)" = "$(stamp_of "${@:2}")" ]
 }
 packages_current() { done_already packages $pins; }
 project_current() { done_already project pyproject.toml; }
-current() { packages_current && project_current && $venv/bin/python -c '' 2>/dev/null; }
+# The programs in .venv/bin name their interpreter by its whole path.
+usable() { [ "$(cat $venv/stamp-place 2>/dev/null)" = "$PWD" ] && $venv/bin/python -c '' 2>/dev/null; }
+current() { packages_current && project_current && usable; }
 stamp() { # step, files
     stamp_of "${@:2}" >$venv/stamp-new
     mv $venv/stamp-new $venv/stamp-"$1"
@@ -44,7 +46,7 @@ fi
 unset PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV VIRTUAL_ENV
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 
-total=$(grep -c '^[a-z0-9]' $pins)
+total=$(sed -n "/win32/d; s/^\([a-z0-9][^=]*\)==.*/\1/p" $pins | sort -u | wc -l)
 log=$venv/setup.log
 started=$SECONDS
 
@@ -59,17 +61,19 @@ progress() {
     if [ -t 1 ]; then
         awk -v total="$total" '
             /^Collecting |^Requirement already/ { n++; printf "\r\033[K  fetching %d of %d: %s", n, total, $2 == "already" ? $4 : $2; fflush() }
-            /^Installing collected/ { printf "\r\033[K  installing (this is the longer half)"; fflush() }
+            /^Installing collected/ { printf "\r\033[K  installing them (half a minute) ..."; fflush() }
             END { printf "\r\033[K" }'
     else
         cat >/dev/null
     fi
 }
 
-if [ ! -f $venv/stamp-packages ] || ! $venv/bin/python -m pip --version >/dev/null 2>&1; then
+if [ ! -f $venv/stamp-packages ] || ! usable; then
     echo "Setting up .venv with $("$python" --version) and $total pinned packages (a minute or two) ..."
+    rm -f $venv/stamp-* # first, lest half a folder look whole
     rm -rf $venv
     "$python" -m venv $venv
+    pwd >$venv/stamp-place
 else
     echo "Bringing .venv up to date ..."
 fi
