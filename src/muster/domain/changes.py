@@ -1,0 +1,270 @@
+"""What can happen to a registry. Each becomes exactly one commit.
+
+A change is made of values that are parsed already. `expected`, where there is
+one, is the commit that the caller saw as the last one to touch the record:
+`None` says "whatever it is now".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from muster.domain.records import Artifact, Config, Environment, Fields, Kind
+
+Auth = Literal["none", "token", "oidc", "import"]
+Unset = Literal["unset"]
+UNSET: Unset = "unset"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who did it, by a stable id, and how that is known; `none` is unverified for ever."""
+
+    name: str
+    auth: Auth = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The base of all changes; `kind` is what the commit's `Muster-Change` trailer says."""
+
+    kind: ClassVar[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Initialize(Change):
+    """The first commit of a registry: its format, and the environments that it begins with."""
+
+    kind: ClassVar[str] = "init"
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterVersion(Change):
+    """A new version, final at once, or `pending` until its files are finalized."""
+
+    kind: ClassVar[str] = "register"
+    model: str
+    label: str | None = None
+    description: str = ""
+    training_data: str | Fields | None = None
+    stage: str = "development"
+    owner: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    params: Fields = field(default_factory=dict)
+    source: Fields | None = None
+    model_kind: Kind = "model"
+    bases: tuple[Fields, ...] = ()
+    external: Fields | None = None
+    pending: bool = False
+    imported: Fields | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreateModel(Change):
+    """A model without versions."""
+
+    kind: ClassVar[str] = "create-model"
+    model: str
+    owner: str | None = None
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    card: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateModel(Change):
+    """New values for what `UNSET` does not leave alone; `tags` maps a key to None to remove it."""
+
+    kind: ClassVar[str] = "update-model"
+    model: str
+    owner: str | Unset | None = UNSET
+    description: str | Unset = UNSET
+    tags: Mapping[str, str | None] = field(default_factory=dict)
+    card: str | Unset | None = UNSET
+    expected: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateVersion(Change):
+    """New values for what may change of a version; `tags` as in `UpdateModel`."""
+
+    kind: ClassVar[str] = "update"
+    model: str
+    number: int
+    owner: str | Unset | None = UNSET
+    description: str | Unset = UNSET
+    tags: Mapping[str, str | None] = field(default_factory=dict)
+    expected: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetStage(Change):
+    """A stage set by hand; it never counts as deployed."""
+
+    kind: ClassVar[str] = "stage"
+    model: str
+    number: int
+    stage: str
+    expected: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetAlias(Change):
+    """`alias` now means version `number`, or nothing if that is None."""
+
+    kind: ClassVar[str] = "alias"
+    model: str
+    alias: str
+    number: int | None
+    expected: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttachFile(Change):
+    """A file, in the artifact store already, becomes part of a pending version."""
+
+    kind: ClassVar[str] = "attach"
+    model: str
+    number: int
+    file: Artifact
+
+
+@dataclass(frozen=True, slots=True)
+class DetachFile(Change):
+    """A file is taken out of a pending version again."""
+
+    kind: ClassVar[str] = "detach"
+    model: str
+    number: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finalize(Change):
+    """The set of files is fixed for ever; `signature` was read from them."""
+
+    kind: ClassVar[str] = "finalize"
+    model: str
+    number: int
+    signature: Fields | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteVersion(Change):
+    """The version goes; its record stays as a tombstone."""
+
+    kind: ClassVar[str] = "delete"
+    model: str
+    number: int
+    expected: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteModel(Change):
+    """The model goes with all its versions; the records stay as tombstones."""
+
+    kind: ClassVar[str] = "delete-model"
+    model: str
+    expected: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetEnvironment(Change):
+    """An environment is made or gets new rules."""
+
+    kind: ClassVar[str] = "environment"
+    environment: Environment
+    create: bool = False
+    expected: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteEnvironment(Change):
+    """An environment in which nothing is deployed goes."""
+
+    kind: ClassVar[str] = "delete-environment"
+    environment: str
+    expected: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deploy(Change):
+    """The version is declared to run in the environment.
+
+    With `guarded`, `expected` is the deployment's last commit as it was when the
+    candidate was started, None where there was none, and anything else is a conflict.
+    """
+
+    kind: ClassVar[str] = "deploy"
+    model: str
+    number: int
+    environment: str
+    config: Config = field(default_factory=Config)
+    expected: str | None = None
+    guarded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RollBack(Change):
+    """Return from version `number` to the one before, or to version `to`."""
+
+    kind: ClassVar[str] = "rollback"
+    model: str
+    number: int
+    environment: str
+    to: int | None = None
+    empty: bool = False
+    expected: str | None = None
+    guarded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Undeploy(Change):
+    """Nothing of the model is to run in the environment."""
+
+    kind: ClassVar[str] = "undeploy"
+    model: str
+    environment: str
+    expected: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFailed(Change):
+    """A version was to be deployed (or restored) and did not start; no record changes."""
+
+    kind: ClassVar[str] = "deploy-failed"
+    model: str
+    number: int
+    environment: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observe(Change):
+    """What runs at a target changed; no record changes.
+
+    `state` is a health word; `number` is the version seen running, None if it is
+    not one of ours; `instance` is what reported it, if that has a name.
+    """
+
+    kind: ClassVar[str] = "observe"
+    model: str
+    environment: str
+    state: str
+    number: int | None = None
+    instance: str | None = None
+    digest: str | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Note(Change):
+    """Words about a version; no record changes. `message` becomes the subject, as it is."""
+
+    kind: ClassVar[str] = "note"
+    model: str
+    number: int
+    message: str

@@ -1,0 +1,128 @@
+"""The commit message: a subject for people, the reason, and trailers for programs.
+
+    Deploy sentiment_classifier v1.0 to production
+
+    Better recall on long reviews.
+
+    Muster-Change: deploy
+    Muster-Model: sentiment_classifier
+    Muster-Version: 1
+    Muster-Environment: production
+    Muster-Deployed: 1
+    Muster-Actor: ada
+    Muster-Auth: none
+    Muster-Time: 2026-11-24T09:00:14.000123Z
+
+The trailers are the last paragraph, always, so that no reason can forge one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+_LEAVE_VERSIONS_ALONE = frozenset({"note", "observe", "deploy-failed", "alias"})
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a commit says of its change; also a row of the change log.
+
+    `also` are the numbers of further versions of the model that it touched (the
+    one that a deployment replaced). `request` is an idempotency key and the
+    sha256 of its request. `observed` is a state word, `instance` and `digest`
+    belong to it. `deployed` is what is declared from then on for the model in the
+    environment: a version's number, or `none`.
+
+    Times are UTC. `touches_record` says whether the versions named are changed by it.
+    """
+
+    kind: str
+    subject: str
+    reason: str
+    actor: str
+    auth: str
+    time: datetime
+    model: str | None = None
+    number: int | None = None
+    environment: str | None = None
+    also: tuple[int, ...] = ()
+    deployed: str | None = None
+    request: tuple[str, str] | None = None
+    observed: str | None = None
+    instance: str | None = None
+    digest: str | None = None
+
+    @property
+    def touches_record(self) -> bool:
+        """Whether what it says of its versions is a change of them, so that they were updated then."""
+        return self.kind not in _LEAVE_VERSIONS_ALONE
+
+
+def rfc3339(time: datetime) -> str:
+    """`time` in UTC with microseconds: sorts as text."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def compose(entry: Entry) -> str:
+    """The message that says `entry`; `parse` gives it back."""
+    trailers: list[tuple[str, object]] = [
+        ("Change", entry.kind),
+        ("Model", entry.model),
+        ("Version", entry.number),
+        *(("Also", number) for number in entry.also),
+        ("Environment", entry.environment),
+        ("Deployed", entry.deployed),
+        ("Observed", entry.observed),
+        ("Instance", entry.instance),
+        ("Digest", entry.digest),
+        ("Actor", entry.actor),
+        ("Auth", entry.auth),
+        ("Time", rfc3339(entry.time)),
+        ("Request", entry.request and f"{entry.request[0]} {entry.request[1]}"),
+    ]
+    block = "".join(f"Muster-{key}: {value}\n" for key, value in trailers if value is not None)
+    body = f"{entry.reason}\n\n" if entry.reason else ""
+    return f"{entry.subject}\n\n{body}{block}"
+
+
+def parse(message: str) -> Entry:
+    """What a commit's message says.
+
+    Raises:
+        ValueError: Muster did not write it.
+    """
+    head, _, block = message.rstrip("\n").rpartition("\n\n")
+    subject, _, reason = head.partition("\n\n")
+    found: dict[str, str] = {}
+    also: list[int] = []
+    for line in block.split("\n"):
+        key, sign, value = line.partition(": ")
+        if not sign or not key.startswith("Muster-"):
+            raise ValueError(f"not a Muster trailer: {line!r}")
+        if key == "Muster-Also":
+            also.append(int(value))
+        else:
+            found[key[7:]] = value
+    try:
+        request = found.get("Request")
+        key, _, request_digest = (request or "").rpartition(" ")
+        return Entry(
+            kind=found["Change"],
+            subject=subject,
+            reason=reason,
+            actor=found["Actor"],
+            auth=found["Auth"],
+            time=datetime.fromisoformat(found["Time"]),
+            model=found.get("Model"),
+            number=int(found["Version"]) if "Version" in found else None,
+            environment=found.get("Environment"),
+            also=tuple(also),
+            deployed=found.get("Deployed"),
+            request=(key, request_digest) if request else None,
+            observed=found.get("Observed"),
+            instance=found.get("Instance"),
+            digest=found.get("Digest"),
+        )
+    except KeyError as missing:
+        raise ValueError(f"no Muster-{missing.args[0]} trailer") from None

@@ -1,0 +1,375 @@
+"""Plain dicts from outside → changes and values, with every problem named at once.
+
+A `Form` takes fields from a dict, collects what is wrong with each, and refuses
+fields that nobody asked for: what is sent is recorded exactly or refused clearly.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, TypeVar, cast
+
+from muster.domain import names
+from muster.domain.changes import RegisterVersion
+from muster.domain.codec import is_number
+from muster.domain.errors import Invalid, Problem, shown
+from muster.domain.plan import MAX_TAGS
+from muster.domain.records import KINDS, RELATIONS, STAGES, Config, Fields, Json, Kind
+
+MAX_TEXT = 65_536
+MAX_REASON = 4_000
+MAX_DEPTH = 8
+
+T = TypeVar("T")
+_MISSING: Final = object()
+
+
+class Form:
+    """The fields of one request. `close` raises `Invalid` if any was wrong or unknown."""
+
+    def __init__(self, body: object, where: str = "") -> None:
+        self._where = where
+        self._problems: list[Problem] = []
+        self._asked: set[str] = set()
+        if isinstance(body, Mapping):
+            self._body: Mapping[str, object] = body
+        else:
+            self._body = {}
+            self.wrong("", body, "must be a JSON object")
+
+    def wrong(self, field: str, value: object, rule: str) -> None:
+        """Note that `field` holds what it may not."""
+        self._problems.append(Problem(self._name(field), shown(value), rule))
+
+    def take(self, field: str, parse: Callable[[object, str], T], default: T) -> T:
+        """The field as `parse` gives it; `default` if it is absent, null, or wrong."""
+        self._asked.add(field)
+        value = self._body.get(field)
+        if value is None:
+            return default
+        return self._parsed(field, value, parse, default)
+
+    def need(self, field: str, parse: Callable[[object, str], T], default: T) -> T:
+        """Like `take`, but the field must be there."""
+        self._asked.add(field)
+        value = self._body.get(field, _MISSING)
+        if value is _MISSING:
+            self._problems.append(Problem(self._name(field), "nothing", "is required"))
+            return default
+        return self._parsed(field, value, parse, default)
+
+    def has(self, field: str) -> bool:
+        """Whether the field is there, be it null."""
+        return field in self._body
+
+    def close(self) -> None:
+        """Raise `Invalid` with all problems, unknown fields among them; else do nothing."""
+        for field in self._body:
+            if field not in self._asked:
+                self.wrong(
+                    str(field),
+                    self._body[field],
+                    f"is not a field here; there are {', '.join(sorted(self._asked))}",
+                )
+        if self._problems:
+            raise Invalid(self._problems)
+
+    def _name(self, field: str) -> str:
+        return f"{self._where}.{field}".strip(".") or "body"
+
+    def _parsed(self, field: str, value: object, parse: Callable[[object, str], T], default: T) -> T:
+        try:
+            return parse(value, self._name(field))
+        except Invalid as invalid:
+            self._problems.extend(invalid.problems)
+            return default
+
+
+# ------------------------------------------------------------ values
+
+
+def text(value: object, field: str, limit: int = MAX_TEXT) -> str:
+    """Free text: any characters but NUL and lone surrogates."""
+    if not isinstance(value, str):
+        raise Invalid.one(field, value, "must be a string")
+    if len(value) > limit:
+        raise Invalid.one(field, value, f"must be at most {limit:,} characters (it has {len(value):,})")
+    if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
+        raise Invalid.one(field, value, "must not hold NUL or lone surrogates")
+    return value
+
+
+def reason(value: object, field: str = "reason") -> str:
+    """Why: free text of at most 4,000 characters; white space around it is taken off."""
+    kept = text(value, field, MAX_REASON).replace("\r\n", "\n").strip()
+    if any(ord(char) < 32 and char not in "\n\t" for char in kept):
+        raise Invalid.one(field, value, "must not hold control characters")
+    return kept
+
+
+def name(value: object, field: str) -> str:
+    """A name for people (an owner, a data set): 1 to 256 characters."""
+    return names.parse_text(field, value, forbidden="")
+
+
+def one_of(allowed: Iterable[str]) -> Callable[[object, str], str]:
+    """A parser for one of a few words."""
+    words = tuple(allowed)
+
+    def parse(value: object, field: str) -> str:
+        if value not in words or not isinstance(value, str):
+            raise Invalid.one(field, value, f"must be one of {', '.join(words)}")
+        return value
+
+    return parse
+
+
+def boolean(value: object, field: str) -> bool:
+    """true or false."""
+    if not isinstance(value, bool):
+        raise Invalid.one(field, value, "must be true or false")
+    return value
+
+
+def integer(low: int, high: int) -> Callable[[object, str], int]:
+    """A parser for a whole number from `low` to `high`."""
+
+    def parse(value: object, field: str) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise Invalid.one(field, value, f"must be a whole number from {low:,} to {high:,}")
+        return value
+
+    return parse
+
+
+def number(value: object, field: str) -> float:
+    """A finite number; whole ones within 64 bits."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise Invalid.one(field, value, "must fit into 64 bits")
+    if not is_number(value):
+        raise Invalid.one(field, value, "must be a finite number")
+    return cast(float, value)
+
+
+def plain(value: object, field: str, depth: int = MAX_DEPTH) -> Json:
+    """Any JSON value with at most eight levels."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return text(value, field)
+    if isinstance(value, (int, float)):
+        return number(value, field)
+    if depth == 0:
+        raise Invalid.one(field, "…", f"must be at most {MAX_DEPTH} levels deep")
+    if isinstance(value, (list, tuple)):
+        return [plain(item, f"{field}[{at}]", depth - 1) for at, item in enumerate(value)]
+    if isinstance(value, Mapping):
+        return {
+            text(key, field, 256): plain(item, f"{field}.{key}", depth - 1) for key, item in value.items()
+        }
+    raise Invalid.one(field, value, "must be a JSON value")
+
+
+def mapping(
+    parse: Callable[[object, str], T], limit: int = MAX_TAGS
+) -> Callable[[object, str], dict[str, T]]:
+    """A parser for an object whose keys are names and whose values `parse` accepts."""
+
+    def parsed(value: object, field: str) -> dict[str, T]:
+        if not isinstance(value, Mapping):
+            raise Invalid.one(field, value, "must be a JSON object")
+        if len(value) > limit:
+            raise Invalid.one(field, f"{len(value)} entries", f"must have at most {limit:,}")
+        found: dict[str, T] = {}
+        problems: list[Problem] = []
+        for key, item in value.items():
+            try:
+                found[name(key, f"{field} key")] = parse(item, f"{field}.{key}")
+            except Invalid as invalid:
+                problems.extend(invalid.problems)
+        if problems:
+            raise Invalid(problems)
+        return found
+
+    return parsed
+
+
+tags = mapping(text)
+
+
+def tag_updates(value: object, field: str) -> dict[str, str | None]:
+    """Tags to set, and with null to remove."""
+    return mapping(lambda item, at: None if item is None else text(item, at))(value, field)
+
+
+# ------------------------------------------------------------ parts of a version
+
+
+def training_data(value: object, field: str) -> str | Fields:
+    """A string, or `{name, uri, sha256, rows}`, each optional but one of them there."""
+    if isinstance(value, str):
+        return text(value, field)
+    if not isinstance(value, Mapping):
+        raise Invalid.one(field, value, "must be a string or an object {name, uri, sha256, rows}")
+    form = Form(value, field)
+    found = {
+        "name": form.take("name", name, None),
+        "uri": form.take("uri", text, None),
+        "sha256": form.take("sha256", names.digest, None),
+        "rows": form.take("rows", integer(0, 2**63 - 1), None),
+    }
+    form.close()
+    return _some(found, value, field)
+
+
+def source(value: object, field: str) -> Fields:
+    """`{repository, commit, dirty, run_url}`: where the version was made."""
+    form = Form(value, field)
+    found = {
+        "repository": form.take("repository", text, None),
+        "commit": form.take("commit", text, None),
+        "dirty": form.take("dirty", boolean, None),
+        "run_url": form.take("run_url", text, None),
+    }
+    form.close()
+    return _some(found, value, field)
+
+
+def base(value: object, field: str) -> Fields:
+    """`{ref or uri, digest, relation}`: what the version was made from."""
+    form = Form(value, field)
+    found = {
+        "ref": form.take("ref", text, None),
+        "uri": form.take("uri", text, None),
+        "digest": form.take("digest", names.digest, None),
+        "relation": form.take("relation", one_of(RELATIONS), None),
+    }
+    if (found["ref"] is None) == (found["uri"] is None):
+        form.wrong("", value, "must have either ref or uri")
+    form.close()
+    return _some(found, value, field)
+
+
+def bases(value: object, field: str) -> tuple[Fields, ...]:
+    """A list of at most 100 bases."""
+    if not isinstance(value, (list, tuple)) or len(value) > 100:
+        raise Invalid.one(field, value, "must be a list of at most 100")
+    return tuple(base(item, f"{field}[{at}]") for at, item in enumerate(value))
+
+
+def external(value: object, field: str) -> Fields:
+    """`{provider, model, snapshot, endpoint}` of a model that others run; `snapshot` is dated."""
+    form = Form(value, field)
+    found = {
+        "provider": form.need("provider", name, ""),
+        "model": form.need("model", name, ""),
+        "snapshot": form.take("snapshot", name, None),
+        "endpoint": form.take("endpoint", text, None),
+    }
+    form.close()
+    return _some(found, value, field)
+
+
+def _some(found: Mapping[str, Json], value: object, field: str) -> Fields:
+    kept = {key: item for key, item in found.items() if item is not None}
+    if not kept:
+        raise Invalid.one(field, value, "must not be empty")
+    return kept
+
+
+def registration(body: object, *, strict: bool) -> tuple[RegisterVersion, str]:
+    """The change and the reason that a registration's body asks for.
+
+    With `strict` (the plain API) `version`, `description` and `training_data` are
+    required; without it they may be absent, and `pending` says that files follow.
+    """
+    form = Form(body)
+    ask = form.need if strict else form.take
+    kind = form.take("kind", one_of(KINDS), "model")
+    outside = form.take("external", external, None)
+    if (kind == "external") != (outside is not None):
+        form.wrong("external", outside, "must be there if kind is 'external', and only then")
+    change = RegisterVersion(
+        model=form.need("name", names.model_name, ""),
+        label=ask("version", names.version_label, None),
+        description=ask("description", text, ""),
+        training_data=ask("training_data", training_data, None),
+        stage=form.take("deployment_status", one_of(STAGES), "development"),
+        owner=form.take("owner", name, None),
+        tags=form.take("tags", tags, {}),
+        metrics=form.take("metrics", mapping(number), {}),
+        params=form.take("params", mapping(plain), {}),
+        source=form.take("source", source, None),
+        model_kind=cast(Kind, kind),
+        bases=form.take("bases", bases, ()),
+        external=outside,
+        pending=False if strict else form.take("pending", boolean, False),
+    )
+    why = form.take("reason", reason, "")
+    form.close()
+    return change, why
+
+
+# ------------------------------------------------------------ how a version runs
+
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_SECRET_NAME = re.compile(
+    r"(?i)(secret|token|passw(or)?d|passphrase|credential|private_?key|api_?key|access_?key)"
+)
+_SECRET_VALUE = re.compile(
+    r"AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_|glpat-|hf_[A-Za-z0-9]{20,}|sk-[A-Za-z0-9_-]{16,}"
+    r"|xox[abprs]-|eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.|-----BEGIN [A-Z ]*PRIVATE KEY"
+    r"|AIza[0-9A-Za-z_-]{30,}"
+    r"|[a-z][a-z0-9+.-]*://[^/\s:@]+:[^/\s@]+@"
+)
+_ADVICE = 'give a reference instead: {"from": "env:NAME"} or {"from": "file:PATH"}'
+
+
+def _env_value(value: object, field: str) -> Json:
+    if isinstance(value, Mapping):
+        where = value.get("from")
+        if (
+            set(value) != {"from"}
+            or not isinstance(where, str)
+            or not re.fullmatch(r"(env:[A-Za-z_]\w{0,127}|file:/.+)", where)
+        ):
+            raise Invalid.one(field, value, 'must be {"from": "env:NAME"} or {"from": "file:/ABSOLUTE/PATH"}')
+        return {"from": text(where, field, 4096)}
+    kept = text(value, field, 32_768)
+    if _SECRET_VALUE.search(kept) or (_SECRET_NAME.search(field.rpartition(".")[2]) and kept):
+        raise Invalid.one(
+            field,
+            "(not shown)",
+            f"looks like a credential, and what is recorded can be read for ever; {_ADVICE}",
+        )
+    return kept
+
+
+def _env(value: object, field: str) -> dict[str, Json]:
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str) or not _ENV_NAME.fullmatch(key):
+                raise Invalid.one(field, key, "must have names of letters, digits and '_', no digit first")
+    return mapping(_env_value, 200)(value, field)
+
+
+def _timeout(value: object, field: str) -> float:
+    seconds = number(value, field)
+    if not 0.1 <= seconds <= 3600:
+        raise Invalid.one(field, value, "must be from 0.1 to 3,600 seconds")
+    return seconds
+
+
+def config(value: object, field: str = "config") -> Config:
+    """How a version runs: `replicas` 1 to 64, `threads` 1 to 256, `timeout_s`, `env`, `runtime`."""
+    form = Form(value, field)
+    parsed = Config(
+        replicas=form.take("replicas", integer(1, 64), 1),
+        threads=form.take("threads", integer(1, 256), 1),
+        timeout_s=form.take("timeout_s", _timeout, 30.0),
+        env=form.take("env", _env, {}),
+        runtime=form.take("runtime", name, None),
+    )
+    form.close()
+    return parsed

@@ -1,0 +1,418 @@
+"""(change, state before) → what to write. All invariants of the registry are here and in `placing`.
+
+    plan(change, before) → Plan, or NotFound, Conflict, Invalid
+
+Pure: the same change upon the same state gives the same plan.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import singledispatch
+
+from muster.domain import changes as c
+from muster.domain import codec, lfs, names
+from muster.domain.errors import (
+    Conflict,
+    ContentDiffers,
+    Immutable,
+    Invalid,
+    NotFound,
+    Stale,
+)
+from muster.domain.names import card_path, file_path, model_id, model_path, version_path
+from muster.domain.records import Artifact, Json, Model, Version
+from muster.domain.snapshot import Plan, Snapshot
+
+MAX_TAGS = 1000
+
+
+@singledispatch
+def plan(change: c.Change, before: Snapshot) -> Plan:  # noqa: ARG001  the registered ones read it
+    """The plan of `change` upon `before`.
+
+    Raises:
+        NotFound: what it names is not there.
+        Conflict: it is not possible as things stand.
+        Invalid: it breaks a rule whatever the state.
+    """
+    raise TypeError(f"no plan for {type(change).__name__}")
+
+
+# ------------------------------------------------------------ finding
+
+
+def live_model(before: Snapshot, name: str) -> Model:
+    """The model, if it is there and not deleted."""
+    model = before.model(name)
+    if model is None or model.deleted:
+        raise NotFound("model", name)
+    return model
+
+
+def live_version(before: Snapshot, model: str, number: int) -> Version:
+    """The version, if it is there and not deleted."""
+    version = before.version(model, number)
+    if version is None or version.state == "deleted":
+        raise NotFound("version", f"{model}/{number}")
+    return version
+
+
+def check_expected(last: str | None, expected: str | None) -> None:
+    """Refuse a change to a record that is not as its caller saw it: `last` is the commit that touched it."""
+    if expected is not None and last != expected:
+        raise Stale(
+            f"the record is not at {expected}: {last or 'another change'} touched it last; read it again"
+        )
+
+
+def file_of(model: Model) -> tuple[str, bytes]:
+    """Where the model's record goes, and its bytes."""
+    return model_path(model.name), codec.encode(codec.model_to_dict(model))
+
+
+def file_of_version(version: Version) -> tuple[str, bytes]:
+    """Where the version's record goes, and its bytes."""
+    return version_path(version.model, version.number), codec.encode(codec.version_to_dict(version))
+
+
+def _merged(tags: Mapping[str, str], updates: Mapping[str, str | None]) -> dict[str, str]:
+    """`tags` with the updates; a value of None takes the tag away."""
+    merged = {key: value for key, value in {**tags, **updates}.items() if value is not None}
+    if len(merged) > MAX_TAGS:
+        raise Invalid.one("tags", f"{len(merged)} tags", f"must be at most {MAX_TAGS}")
+    return merged
+
+
+# ------------------------------------------------------------ registering
+
+
+def content(change: c.RegisterVersion) -> dict[str, Json]:
+    """What is registered, as plain values: equal content is the same registration."""
+    return {
+        "description": change.description,
+        "training_data": change.training_data,
+        "deployment_status": change.stage,
+        "owner": change.owner,
+        "tags": dict(change.tags),
+        "metrics": dict(change.metrics),
+        "params": dict(change.params),
+        "source": change.source,
+        "kind": change.model_kind,
+        "bases": [dict(base) for base in change.bases],
+        "external": change.external,
+    }
+
+
+def _differing(change: c.RegisterVersion, there: Version) -> list[str]:
+    """The fields in which what is there now differs from what is to be registered."""
+    now: dict[str, Json] = {
+        "description": there.description,
+        "training_data": there.training_data,
+        "deployment_status": there.stage,
+        "owner": there.owner,
+        "tags": dict(there.tags),
+        "metrics": dict(there.metrics),
+        "params": dict(there.params),
+        "source": there.source,
+        "kind": there.kind,
+        "bases": [dict(base) for base in there.bases],
+        "external": there.external,
+    }
+    asked = content(change)
+    differing = [field for field in asked if codec.canonical(asked[field]) != codec.canonical(now[field])]
+    return differing or ["the content as it was when registered"]
+
+
+@plan.register
+def _(change: c.RegisterVersion, before: Snapshot) -> Plan:
+    model = before.model(change.model)
+    fresh = model is None or model.deleted
+    if model is None:
+        model = Model(change.model, owner=change.owner)
+    elif model.deleted:
+        model = Model(change.model, next_number=model.next_number, owner=change.owner)
+    number = model.next_number
+    registered = hashlib.sha256(codec.canonical(content(change))).hexdigest()
+    if change.label is not None:
+        there = before.labelled(change.model, change.label)
+        if there is not None:
+            return _registered_before(change, before, there, registered)
+        if change.label.isdigit() and change.label != str(number):
+            raise Invalid.one(
+                "version",
+                change.label,
+                f"a label of digits must equal the version's number, here {number}",
+            )
+    new_id = model_id(change.model, change.label, number)
+    if (taken := before.identified(new_id)) is not None:
+        raise Conflict(
+            f"the model id {new_id} belongs to model {taken[0]!r}, version {taken[1]} already; "
+            f"model {change.model!r} with version {change.label!r} would give the same id: "
+            "choose another label"
+        )
+    version = Version(
+        model=change.model,
+        number=number,
+        label=change.label,
+        model_id=new_id,
+        state="pending" if change.pending else "final",
+        kind=change.model_kind,
+        description=change.description,
+        stage=change.stage,
+        owner=change.owner,
+        tags=_merged({}, change.tags),
+        metrics=change.metrics,
+        params=change.params,
+        training_data=change.training_data,
+        source=change.source,
+        bases=change.bases,
+        external=change.external,
+        imported=change.imported,
+        registered=registered,
+    )
+    edits = dict([file_of_version(version), file_of(replace(model, next_number=number + 1))])
+    subject = f"Register {change.model} {change.label or number}"
+    return Plan(
+        subject if not fresh else f"{subject} (new model)",
+        change.model,
+        number,
+        edits=edits,
+    )
+
+
+def _registered_before(change: c.RegisterVersion, before: Snapshot, number: int, registered: str) -> Plan:
+    """Nothing to do if the registration is the same, else the conflict."""
+    there = before.version(change.model, number)
+    if there is None or there.state == "deleted":
+        raise Conflict(
+            f"{change.model}/{change.label} was deleted, and a deleted version's label is not used again; "
+            "choose another"
+        )
+    if there.registered != registered:
+        raise ContentDiffers(there.model_id, _differing(change, there))
+    return Plan("", change.model, number)
+
+
+@plan.register
+def _(change: c.CreateModel, before: Snapshot) -> Plan:
+    there = before.model(change.model)
+    if there is not None and not there.deleted:
+        raise Conflict(f"model {change.model!r} is there already")
+    model = Model(
+        name=change.model,
+        next_number=there.next_number if there else 1,
+        owner=change.owner,
+        description=change.description,
+        tags=_merged({}, change.tags),
+    )
+    edits: dict[str, bytes | None] = dict([file_of(model)])
+    if change.card:
+        edits[card_path(change.model)] = change.card.encode()
+    return Plan(f"Create model {change.model}", change.model, edits=edits)
+
+
+# ------------------------------------------------------------ describing
+
+
+@plan.register
+def _(change: c.UpdateModel, before: Snapshot) -> Plan:
+    model = live_model(before, change.model)
+    check_expected(before.model_touched(change.model), change.expected)
+    updated = replace(
+        model,
+        owner=model.owner if change.owner == c.UNSET else change.owner,
+        description=model.description if change.description == c.UNSET else change.description,
+        tags=_merged(model.tags, change.tags),
+    )
+    edits: dict[str, bytes | None] = {}
+    if updated != model:
+        edits.update([file_of(updated)])
+    if change.card != c.UNSET:
+        edits[card_path(change.model)] = change.card.encode() if change.card else None
+    return Plan(f"Update model {change.model}" if edits else "", change.model, edits=edits)
+
+
+@plan.register
+def _(change: c.UpdateVersion, before: Snapshot) -> Plan:
+    version = live_version(before, change.model, change.number)
+    check_expected(before.version_touched(change.model, change.number), change.expected)
+    updated = replace(
+        version,
+        owner=version.owner if change.owner == c.UNSET else change.owner,
+        description=version.description if change.description == c.UNSET else change.description,
+        tags=_merged(version.tags, change.tags),
+    )
+    if updated == version:
+        return Plan("", change.model, change.number)
+    subject = f"Update {version.model} {version.label or version.number}"
+    return Plan(subject, change.model, change.number, edits=dict([file_of_version(updated)]))
+
+
+@plan.register
+def _(change: c.SetStage, before: Snapshot) -> Plan:
+    version = live_version(before, change.model, change.number)
+    check_expected(before.version_touched(change.model, change.number), change.expected)
+    if version.stage == change.stage:
+        return Plan("", change.model, change.number)
+    return Plan(
+        f"Move {version.model} {version.label or version.number} from {version.stage} to {change.stage}",
+        change.model,
+        change.number,
+        edits=dict([file_of_version(replace(version, stage=change.stage))]),
+    )
+
+
+@plan.register
+def _(change: c.SetAlias, before: Snapshot) -> Plan:
+    model = live_model(before, change.model)
+    check_expected(before.model_touched(change.model), change.expected)
+    old = model.aliases.get(change.alias)
+    if old == change.number:
+        return Plan("", change.model, change.number)
+    aliases = {alias: number for alias, number in model.aliases.items() if alias != change.alias}
+    if change.number is None:
+        subject = f"Remove alias {change.alias} from {change.model}"
+    else:
+        version = live_version(before, change.model, change.number)
+        aliases[change.alias] = change.number
+        subject = f"Point {change.model}@{change.alias} at {version.label or version.number}"
+    edits = dict([file_of(replace(model, aliases=aliases))])
+    also = (old,) if old is not None and change.number is not None else ()
+    return Plan(subject, change.model, change.number or old, also=also, edits=edits)
+
+
+@plan.register
+def _(change: c.Note, before: Snapshot) -> Plan:
+    version = live_version(before, change.model, change.number)
+    first, _, rest = change.message.partition("\n")
+    subject = f"Update model {version.model_id}: {first.strip()}"
+    return Plan(subject, change.model, change.number, body=rest.strip())
+
+
+# ------------------------------------------------------------ files
+
+
+def _open_for_files(before: Snapshot, model: str, number: int) -> Version:
+    """The version, if files may still come; a final one without files is opened, once."""
+    version = live_version(before, model, number)
+    if version.state == "pending":
+        return version
+    if version.kind == "external":
+        raise Immutable(f"{version.model_id} runs elsewhere (kind external) and takes no files")
+    if version.files or version.files_attached:
+        raise Immutable(f"{version.model_id} is final: its files are fixed; register a new version")
+    return replace(version, state="pending", files_attached=True)
+
+
+@plan.register
+def _(change: c.AttachFile, before: Snapshot) -> Plan:
+    version = _open_for_files(before, change.model, change.number)
+    path = change.file.path
+    for there in version.files:
+        if there.path == path:
+            if there == change.file:
+                return Plan("", change.model, change.number)
+        elif there.path.startswith(f"{path}/") or path.startswith(f"{there.path}/"):
+            raise Conflict(f"{path!r} cannot be beside {there.path!r}: one would be file and folder at once")
+        elif there.path.casefold() == path.casefold():
+            raise Conflict(
+                f"{path!r} and {there.path!r} differ by case alone, which not every clone can hold"
+            )
+    edits: dict[str, bytes | None] = {
+        file_path(change.model, change.number, path): lfs.pointer(change.file.sha256, change.file.size)
+    }
+    if before.version(change.model, change.number) != version:
+        edits.update([file_of_version(version)])
+    subject = f"Attach {path} to {version.model} {version.label or version.number}"
+    return Plan(subject, change.model, change.number, edits=edits)
+
+
+@plan.register
+def _(change: c.DetachFile, before: Snapshot) -> Plan:
+    version = live_version(before, change.model, change.number)
+    if not any(file.path == change.path for file in version.files):
+        raise NotFound("file", f"{version.reference}/{change.path}")
+    if version.state != "pending":
+        raise Immutable(f"{version.model_id} is final: its files are fixed; register a new version")
+    return Plan(
+        f"Detach {change.path} from {version.model} {version.label or version.number}",
+        change.model,
+        change.number,
+        edits={file_path(change.model, change.number, change.path): None},
+    )
+
+
+@plan.register
+def _(change: c.Finalize, before: Snapshot) -> Plan:
+    version = live_version(before, change.model, change.number)
+    if version.state == "final":
+        return Plan("", change.model, change.number)
+    if not version.files:
+        raise Conflict(f"{version.model_id} has no files yet: upload at least one, then finalize")
+    final = replace(version, state="final", signature=change.signature)
+    subject = f"Finalize {version.model} {version.label or version.number} ({_counted(version.files)})"
+    return Plan(subject, change.model, change.number, edits=dict([file_of_version(final)]))
+
+
+def _counted(files: tuple[Artifact, ...]) -> str:
+    return "1 file" if len(files) == 1 else f"{len(files)} files"
+
+
+# ------------------------------------------------------------ deleting
+
+
+def _tombstone(version: Version) -> dict[str, bytes | None]:
+    """The edits that leave only number, label and id of `version`."""
+    gone = Version(version.model, version.number, version.label, version.model_id, state="deleted")
+    pointers = {file_path(version.model, version.number, file.path): None for file in version.files}
+    return {**pointers, **dict([file_of_version(gone)])}
+
+
+def _places(before: Snapshot, model: str, number: int | None) -> list[str]:
+    return [
+        d.environment
+        for d in before.deployments_of(model)
+        if d.version is not None and number in (None, d.version)
+    ]
+
+
+@plan.register
+def _(change: c.DeleteVersion, before: Snapshot) -> Plan:
+    version = live_version(before, change.model, change.number)
+    check_expected(before.version_touched(change.model, change.number), change.expected)
+    if places := _places(before, change.model, change.number):
+        raise Immutable(f"{version.model_id} is deployed in {', '.join(places)}; undeploy it first")
+    edits = _tombstone(version)
+    model = live_model(before, change.model)
+    aliases = {alias: number for alias, number in model.aliases.items() if number != change.number}
+    if aliases != model.aliases:
+        edits.update([file_of(replace(model, aliases=aliases))])
+    for deployment in before.deployments_of(change.model):
+        earlier = tuple(e for e in deployment.earlier if e.version != change.number)
+        if earlier != deployment.earlier:
+            path = names.deployment_path(deployment.environment, change.model)
+            edits[path] = codec.encode(codec.deployment_to_dict(replace(deployment, earlier=earlier)))
+    subject = f"Delete {version.model} {version.label or version.number}"
+    return Plan(subject, change.model, change.number, edits=edits)
+
+
+@plan.register
+def _(change: c.DeleteModel, before: Snapshot) -> Plan:
+    model = live_model(before, change.model)
+    check_expected(before.model_touched(change.model), change.expected)
+    if places := _places(before, change.model, None):
+        raise Immutable(f"{change.model} has a version deployed in {', '.join(places)}; undeploy it first")
+    edits: dict[str, bytes | None] = {card_path(change.model): None}
+    also = []
+    for number in before.numbers(change.model):
+        version = before.version(change.model, number)
+        if version is not None and version.state != "deleted":
+            edits.update(_tombstone(version))
+            also.append(number)
+    for deployment in before.deployments_of(change.model):
+        edits[names.deployment_path(deployment.environment, change.model)] = None
+    edits.update([file_of(Model(change.model, next_number=model.next_number, deleted=True))])
+    return Plan(f"Delete model {change.model}", change.model, also=tuple(also), edits=edits)

@@ -1,0 +1,87 @@
+"""What `plan` may ask of the state before a change, and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from muster.domain.records import Deployment, Environment, Model, Version
+
+
+class Snapshot(Protocol):
+    """The registry at one moment. Deleted models and versions are there, as tombstones."""
+
+    def model(self, name: str) -> Model | None: ...
+
+    def version(self, model: str, number: int) -> Version | None:
+        """With its files."""
+        ...
+
+    def numbers(self, model: str) -> tuple[int, ...]:
+        """The numbers of all its versions, tombstones too, ascending."""
+        ...
+
+    def labelled(self, model: str, label: str) -> int | None:
+        """The number of the version with that label, a tombstone's too."""
+        ...
+
+    def identified(self, model_id: str) -> tuple[str, int] | None:
+        """The model and number that go by that model id, a tombstone's too."""
+        ...
+
+    def environment(self, name: str) -> Environment | None: ...
+
+    def deployment(self, environment: str, model: str) -> Deployment | None: ...
+
+    def deployments_of(self, model: str) -> tuple[Deployment, ...]:
+        """Its deployments in all environments, emptied ones too."""
+        ...
+
+    def deployed_in(self, environment: str) -> tuple[str, ...]:
+        """The models that have a version deployed there."""
+        ...
+
+    def model_touched(self, name: str) -> str | None:
+        """The last commit that touched the model's own record; None if there is none.
+
+        The four `touched` methods give "" for a change of the batch under way,
+        whose commit nobody can have seen.
+        """
+        ...
+
+    def version_touched(self, model: str, number: int) -> str | None:
+        """The last commit that touched the version: its record, its files, or where it is deployed."""
+        ...
+
+    def deployment_touched(self, environment: str, model: str) -> str | None:
+        """The last commit that touched the deployment."""
+        ...
+
+    def environment_touched(self, name: str) -> str | None:
+        """The last commit that touched the environment's record."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a change does: files to write or (None) remove, and what its commit says.
+
+    No edits and no `subject` means that it is done already: no commit.
+    `deployed` is what is declared for the model in the environment from then on: a
+    version's number or `none`.
+    """
+
+    subject: str
+    model: str | None = None
+    number: int | None = None
+    environment: str | None = None
+    also: tuple[int, ...] = ()
+    edits: Mapping[str, bytes | None] = field(default_factory=dict)
+    deployed: str | None = None
+    body: str = ""
+
+    @property
+    def nothing(self) -> bool:
+        """Whether the state is as the change wants it, so that no commit is needed."""
+        return not self.subject

@@ -1,0 +1,92 @@
+"""How a record looks to those who ask: the JSON of the plain API and of `/api/v1`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from muster.domain.codec import config_to_dict
+from muster.domain.records import Deployment, Json, Model, Version
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """When things happened to a version, RFC 3339 in UTC, from the change log."""
+
+    created_at: str
+    last_updated: str
+    last_deployed: str | None = None
+    last_rollback: str | None = None
+
+
+def version_view(version: Version, times: Times, deployed_in: Iterable[str]) -> dict[str, Json]:
+    """The record of a version. `deployed_in` are its environments, highest first.
+
+    An imported version shows the times that it had where it came from; then
+    `imported` says so and `recorded_at` when it was written here.
+    """
+    imported = version.imported or {}
+    view: dict[str, Json] = {
+        "model_id": version.model_id,
+        "name": version.model,
+        "version": version.label or str(version.number),
+        "number": version.number,
+        "kind": version.kind,
+        "state": version.state,
+        "description": version.description,
+        "training_data": version.training_data,
+        "deployment_status": version.stage,
+        "deployed_in": list(deployed_in),
+        "created_at": imported.get("created_at") or times.created_at,
+        "last_updated": (imported.get("last_updated") if times.last_updated == times.created_at else None)
+        or times.last_updated,
+    }
+    if times.last_deployed is not None:
+        view["last_deployed"] = times.last_deployed
+    if times.last_rollback is not None:
+        view["last_rollback"] = times.last_rollback
+    view |= {
+        "owner": version.owner,
+        "tags": dict(version.tags),
+        "metrics": dict(version.metrics),
+        "params": dict(version.params),
+        "source": version.source,
+        "bases": [dict(base) for base in version.bases],
+        "signature": version.signature,
+        "files": [{"path": f.path, "size": f.size, "sha256": f.sha256} for f in version.files],
+    }
+    if version.external is not None:
+        view["external"] = version.external
+    if version.imported is not None:
+        view["imported"] = True
+        view["recorded_at"] = times.created_at
+    return view
+
+
+def model_view(model: Model, created_at: str, last_updated: str, card: str | None = None) -> dict[str, Json]:
+    """The record of a model."""
+    return {
+        "name": model.name,
+        "owner": model.owner,
+        "description": model.description,
+        "tags": dict(model.tags),
+        "aliases": dict(model.aliases),
+        "next_number": model.next_number,
+        "created_at": created_at,
+        "last_updated": last_updated,
+        "card": card,
+    }
+
+
+def deployment_view(deployment: Deployment, model_id: str | None, reference: str | None) -> dict[str, Json]:
+    """What is declared: the version and how it runs, and what a rollback would return to."""
+    return {
+        "environment": deployment.environment,
+        "model": deployment.model,
+        "number": deployment.version,
+        "model_id": model_id,
+        "version": reference,
+        "config": config_to_dict(deployment.config),
+        "recorded": deployment.recorded,
+        "earlier": [earlier.version for earlier in deployment.earlier],
+    }

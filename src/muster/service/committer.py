@@ -1,0 +1,301 @@
+"""The one writer: a batch of changes through plan, rows and Git.
+
+    submit → queue → one thread, up to 64 changes at once:
+        catch up                     the index is where the branch is
+        SQL transaction
+            each: plan, rows         a savepoint a change; a refusal leaves its neighbours alone
+            commits built, index sealed
+            publish                  durable in Git: the moment of truth
+        SQL commit                   read your own writes
+        answers
+
+Several processes may each have a committer on one home: they take turns by the
+home's lock, and find what the others wrote by catching up.
+"""
+
+from __future__ import annotations
+
+import errno
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from muster.domain import placing  # noqa: F401  registers its plans
+from muster.domain.changes import Actor, Change, Observe
+from muster.domain.errors import KeyReused, MusterError, StorageFull, Unavailable
+from muster.domain.messages import Entry, compose
+from muster.domain.plan import plan
+from muster.domain.snapshot import Plan
+from muster.service.follow import Follower
+from muster.service.ports import (
+    Clock,
+    HeadMoved,
+    Index,
+    Lock,
+    Logged,
+    NewCommit,
+    Publisher,
+    Transaction,
+)
+
+MAX_BATCH: Final = 64
+ATTEMPTS: Final = 20
+
+# Where a kill may strike between two steps of a write, as the torture test names them.
+CRASH_POINTS: Final = ("write-begun", "write-planned", "write-built", "write-published", "write-committed")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An idempotency key and the sha256 of the request that it came with."""
+
+    key: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of a change that was not refused.
+
+    `logged` is its row in the change log; None if everything was so already and
+    no commit was needed. `repeated` says that an earlier request with the same
+    idempotency key made it. `model` and `number` are what it was about.
+    """
+
+    logged: Logged | None
+    model: str | None
+    number: int | None
+    repeated: bool = False
+
+    @property
+    def commit(self) -> str | None:
+        """The commit that it is; None if none was needed."""
+        return self.logged.commit if self.logged else None
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A change on its way, and where its outcome is awaited."""
+
+    change: Change
+    actor: Actor
+    reason: str
+    request: Request | None
+    outcome: Future[Recorded]
+
+
+class Committer:
+    """Turns submitted changes into commits, one batch at a time."""
+
+    def __init__(
+        self,
+        publisher: Publisher,
+        index: Index,
+        follower: Follower,
+        *,
+        clock: Clock,
+        lock: Lock,
+        crash: Callable[[str], None] = lambda _: None,
+        after: Callable[[Sequence[Logged]], None] = lambda _: None,
+    ) -> None:
+        """`lock` keeps other processes out; `after` is told of what was recorded, before it is answered."""
+        self._publisher = publisher
+        self._index = index
+        self._follower = follower
+        self._clock = clock
+        self._lock = lock
+        self._crash = crash
+        self._after = after
+        self._queue: queue.SimpleQueue[Submission | None] = queue.SimpleQueue()
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def submit(
+        self, change: Change, actor: Actor, reason: str = "", request: Request | None = None
+    ) -> Future[Recorded]:
+        """Queue `change`; the future gives what became of it, or raises why it was refused."""
+        outcome: Future[Recorded] = Future()
+        with self._starting:
+            if self._closed:
+                outcome.set_exception(Unavailable("the registry is closing"))
+                return outcome
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
+                self._thread.start()
+            self._queue.put(Submission(change, actor, reason, request, outcome))
+        return outcome
+
+    def close(self) -> None:
+        """Write what is queued, then stop. What is submitted later is refused."""
+        with self._starting:
+            self._closed = True
+            thread = self._thread
+            if thread is not None:
+                self._queue.put(None)
+        if thread is not None:
+            thread.join()
+
+    def _run(self) -> None:
+        while (first := self._queue.get()) is not None:
+            batch = [first]
+            ended = False
+            while len(batch) < MAX_BATCH and not self._queue.empty():
+                item = self._queue.get()
+                if item is None:
+                    ended = True
+                    break
+                batch.append(item)
+            self._answer(batch)
+            if ended:
+                return
+
+    def _answer(self, batch: list[Submission]) -> None:
+        try:
+            outcomes = self._write(batch)
+        except MusterError as error:
+            outcomes = [error] * len(batch)
+        except OSError as error:
+            outcomes = [_refused_by_disk(error)] * len(batch)
+        except Exception as error:  # noqa: BLE001  the committer outlives every fault, and its callers hear of it
+            outcomes = [error] * len(batch)
+        for submission, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, Recorded):
+                submission.outcome.set_result(outcome)
+            else:
+                submission.outcome.set_exception(outcome)
+
+    def _write(self, batch: list[Submission]) -> list[Recorded | Exception]:
+        """One outcome for each of `batch`.
+
+        Raises:
+            OSError, MusterError: none of it was recorded (or, for OutcomeUnknown, perhaps all).
+        """
+        with self._lock():
+            for _ in range(ATTEMPTS):
+                self._follower.catch_up()
+                try:
+                    return self._attempt(batch)
+                except HeadMoved:
+                    continue
+        raise Unavailable("another writer was faster every time; try again")
+
+    def _attempt(self, batch: list[Submission]) -> list[Recorded | Exception]:
+        written = _Batch()
+        published: list[Logged] = []
+        self._crash("write-begun")
+        try:
+            with self._index.transaction() as index:
+                head = index.head()
+                written.time = index.last_time() or written.time
+                for submission in batch:
+                    written.outcomes.append(self._one(submission, index, written))
+                self._crash("write-planned")
+                if written.commits:
+                    built = self._publisher.build(head, written.commits)
+                    index.seal(built.ids)
+                    self._crash("write-built")
+                    self._publisher.publish(head, built)
+                    published = written.logged(built.ids)
+                    self._crash("write-published")
+        except (OSError, MusterError):
+            if not published:
+                raise
+            # Git has it, so it happened; the index is behind, and catches up before the next batch.
+        self._crash("write-committed")
+        if published:
+            self._after(published)
+        return [_with_commit(outcome, published) for outcome in written.outcomes]
+
+    def _one(self, submission: Submission, index: Transaction, written: _Batch) -> Recorded | Exception:
+        """Make one change part of the batch, or say why not and leave no trace of it."""
+        request = submission.request
+        try:
+            if request is not None and (answered := index.answered(request.key)) is not None:
+                return repeated(request, *answered)
+            with index.savepoint():
+                planned = plan(submission.change, index)
+                if planned.nothing:
+                    return Recorded(None, planned.model, planned.number)
+                entry = _entry(submission, planned, written.stamp(self._clock()))
+                position = index.project(entry, planned.edits)
+                commit = NewCommit(planned.edits, compose(entry), entry.actor, entry.time)
+        except MusterError as refused:
+            return refused
+        written.add(position, entry, commit)
+        return Recorded(Logged(position, "", entry), planned.model, planned.number)
+
+
+def repeated(request: Request, digest: str, logged: Logged) -> Recorded:
+    """The outcome of a request whose key was seen before with `digest`, and made `logged`.
+
+    Raises:
+        KeyReused: it was another request.
+    """
+    if digest != request.digest:
+        raise KeyReused(f"the idempotency key {request.key!r} came before, with another request")
+    return Recorded(logged, logged.entry.model, logged.entry.number, repeated=True)
+
+
+class _Batch:
+    """What one batch comes to: outcomes in order, and the commits of those that were not refused."""
+
+    def __init__(self) -> None:
+        self.time = datetime.min.replace(tzinfo=UTC)
+        self.outcomes: list[Recorded | Exception] = []
+        self.commits: list[NewCommit] = []
+        self._rows: list[tuple[int, Entry]] = []
+
+    def stamp(self, now: datetime) -> datetime:
+        """A time after every earlier change's, even if the clock stepped back."""
+        return max(now, self.time + timedelta(microseconds=1))
+
+    def add(self, position: int, entry: Entry, commit: NewCommit) -> None:
+        self.time = entry.time
+        self._rows.append((position, entry))
+        self.commits.append(commit)
+
+    def logged(self, ids: Sequence[str]) -> list[Logged]:
+        """The rows of the change log, now that the commits are known."""
+        return [
+            Logged(position, commit, entry) for (position, entry), commit in zip(self._rows, ids, strict=True)
+        ]
+
+
+def _entry(submission: Submission, planned: Plan, time: datetime) -> Entry:
+    request = submission.request
+    seen = submission.change if isinstance(submission.change, Observe) else None
+    return Entry(
+        kind=submission.change.kind,
+        subject=planned.subject,
+        reason="\n\n".join(part for part in (submission.reason, planned.body) if part),
+        actor=submission.actor.name,
+        auth=submission.actor.auth,
+        time=time,
+        model=planned.model,
+        number=planned.number,
+        environment=planned.environment,
+        also=planned.also,
+        deployed=planned.deployed,
+        request=(request.key, request.digest) if request else None,
+        observed=seen.state if seen else None,
+        instance=seen.instance if seen else None,
+        digest=seen.digest if seen else None,
+    )
+
+
+def _with_commit(outcome: Recorded | Exception, published: Sequence[Logged]) -> Recorded | Exception:
+    """`outcome` with its commit's id, which was not known when it was planned."""
+    if isinstance(outcome, Recorded) and outcome.logged is not None and not outcome.logged.commit:
+        return replace(outcome, logged=published[outcome.logged.position - published[0].position])
+    return outcome
+
+
+def _refused_by_disk(error: OSError) -> MusterError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageFull("the disk is full: nothing was written; free some space, then try again")
+    return Unavailable(f"the registry's folder refused the write, and nothing was written: {error.strerror}")

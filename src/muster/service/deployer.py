@@ -1,0 +1,245 @@
+"""Deploy, roll back, undeploy: a version is observed ready before Git says that it runs.
+
+    check     references, rules; the files are there and intact
+    start     the target keeps the candidate warm beside the active version, until it is ready
+    record    the commit, planned against the deployment seen at the start
+    switch    traffic moves in one step; what was active stays warm
+
+Until `record` nothing has happened: a failure leaves traffic untouched, and is in
+the history. After it, the switch follows from Git: a crash between the two is
+made good by `Reconciler` at the next start.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from muster.domain.changes import Actor, AttemptFailed, Deploy, RollBack, Undeploy
+from muster.domain.errors import DidNotStart, MusterError
+from muster.domain.placing import environment_of, rolled_back
+from muster.domain.records import Config, Earlier, Environment
+from muster.domain.snapshot import Snapshot
+from muster.service.committer import Recorded, Request
+from muster.service.operations import Operation, Operations
+from muster.service.ports import ArtifactStore, Desired, Instance, InstanceState, Target
+from muster.service.registry import Registry
+
+POLL_S: Final = 0.01
+
+Placing = Deploy | RollBack | Undeploy
+
+CRASH_POINTS: Final = ("deploy-checked", "deploy-ready", "deploy-recorded", "deploy-switched")
+
+
+class Deployer:
+    """Carries out what people ask for, each in a thread of its own, followed by its `Operation`."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        targets: Mapping[str, Target],
+        operations: Operations,
+        *,
+        start_timeout_s: float,
+        crash: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`targets` by name; one that is not among them (`external`) is declared only."""
+        self._registry = registry
+        self._targets = targets
+        self.operations = operations
+        self._start_timeout_s = start_timeout_s
+        self._crash = crash
+
+    def begin(
+        self, change: Placing, actor: Actor, reason: str = "", request: Request | None = None
+    ) -> Operation:
+        """Begin to put a version into service, to go back, or to empty an environment.
+
+        Raises:
+            UnderWay: another operation has the model there.
+            NotFound, Conflict: refused at once.
+        """
+        if request is not None and (answered := self._registry.answered(request)) is not None:
+            return self.operations.answered(change.kind, change.environment, change.model, answered)
+        what = self._registry.check(change).subject or f"{change.kind} of {change.model}"
+        operation = self.operations.begin(change.kind, change.environment, change.model, what)
+
+        def run() -> None:
+            try:
+                recorded = self._carry_out(operation, change, actor, reason, request)
+            except Exception as error:  # noqa: BLE001  whoever waits for the operation must hear of it
+                self.operations.end(operation, None, error)
+            else:
+                self.operations.end(operation, recorded)
+
+        threading.Thread(target=run, name=f"deploy-{operation.id[:8]}", daemon=True).start()
+        return operation
+
+    def _carry_out(
+        self,
+        operation: Operation,
+        change: Placing,
+        actor: Actor,
+        reason: str,
+        request: Request | None,
+    ) -> Recorded:
+        seen = _Seen.take(self._registry, change)
+        self._crash("deploy-checked")
+        target = self._targets.get(seen.target)
+        if target is not None and seen.candidate is not None:
+            self._start(operation, target, seen, seen.candidate, actor, reason)
+        self._crash("deploy-ready")
+        recorded = self._registry.submit(seen.guarded(), actor, reason, request).result()
+        self.operations.step(operation, "recorded", recorded.commit or "")
+        self._crash("deploy-recorded")
+        if target is not None:
+            self.settle(seen.environment, seen.model)
+            self.operations.step(operation, "switched")
+        self._crash("deploy-switched")
+        return recorded
+
+    def _start(
+        self,
+        operation: Operation,
+        target: Target,
+        seen: _Seen,
+        candidate: Instance,
+        actor: Actor,
+        reason: str,
+    ) -> None:
+        """Bring the candidate up beside what runs, or leave everything as it was and say why."""
+        standing = next((s for s in target.observe(seen.environment, seen.model) if _is(s, candidate)), None)
+        if standing is not None and standing.health == "ready":
+            self.operations.step(operation, "ready", "it stood by, warm")
+            return
+        self.operations.step(operation, "starting")
+        try:
+            check_intact(self._registry.artifacts, candidate)
+            desired = desired_of(self._registry, seen.environment, seen.model, extra=candidate)
+            target.apply(desired)
+            state = self._await_ready(target, seen, candidate)
+        except MusterError as error:
+            # The attempt is over: the target goes back to what Git says, the candidate stops.
+            self.settle(seen.environment, seen.model)
+            failed = AttemptFailed(seen.model, candidate.number, seen.environment, error.message)
+            self._registry.submit(failed, actor, reason).result()
+            raise
+        self.operations.step(operation, "ready", f"process {state.process}" if state.process else "")
+
+    def _await_ready(self, target: Target, seen: _Seen, candidate: Instance) -> InstanceState:
+        deadline = time.monotonic() + self._start_timeout_s
+        while True:
+            state = next((s for s in target.observe(seen.environment, seen.model) if _is(s, candidate)), None)
+            if state is not None and state.health == "ready":
+                return state
+            if state is not None and state.health in ("failed", "stopped"):
+                raise DidNotStart(f"{candidate.model_id} did not start: {state.reason}", state.output)
+            if time.monotonic() > deadline:
+                output = state.output if state else ""
+                raise DidNotStart(
+                    f"{candidate.model_id} was not ready within {self._start_timeout_s:g} s", output
+                )
+            time.sleep(POLL_S)
+
+    def settle(self, environment: str, model: str) -> None:
+        """Tell the target what Git says now of the model there."""
+        record, _ = self._registry.environment(environment)
+        target = self._targets.get(record.target)
+        if target is not None:
+            target.apply(desired_of(self._registry, environment, model))
+
+
+# ------------------------------------------------------------ what is to run
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the deployment looked like when it began: the record is planned against just that."""
+
+    change: Placing
+    target: str
+    touched: str | None
+    candidate: Instance | None
+
+    @property
+    def environment(self) -> str:
+        return self.change.environment
+
+    @property
+    def model(self) -> str:
+        return self.change.model
+
+    @classmethod
+    def take(cls, registry: Registry, change: Placing) -> _Seen:
+        """Look, and see which version is to come up, if one is."""
+        with registry.index.snapshot() as now:
+            environment = environment_of(now, change.environment)
+            number: int | None = None
+            config = Config()
+            if isinstance(change, Deploy):
+                number, config = change.number, change.config
+            elif isinstance(change, RollBack):
+                _, after = rolled_back(change, now)
+                number, config = after.version, after.config
+            candidate = None
+            if number is not None:
+                candidate = _runnable(now, environment, change.model, Earlier(number, config))
+            touched = now.deployment_touched(change.environment, change.model)
+        return cls(change, environment.target, touched, candidate)
+
+    def guarded(self) -> Placing:
+        """The change, to be refused if the deployment is no longer what was seen."""
+        if isinstance(self.change, Undeploy):
+            return self.change
+        return replace(self.change, expected=self.touched, guarded=True)
+
+
+def desired_of(registry: Registry, environment: str, model: str, *, extra: Instance | None = None) -> Desired:
+    """All that the model is to have there by what Git says, and `extra` warm beside it.
+
+    The version that a rollback would return to is kept warm.
+    """
+    # The position first: with an older one than the content a target does nothing
+    # wrong, with a newer one it would keep what is outdated.
+    newest = registry.index.last_placing(environment, model)
+    with registry.index.snapshot() as now:
+        place = environment_of(now, environment)
+        deployment = now.deployment(environment, model)
+        if deployment is None or deployment.version is None or deployment.recorded:
+            active, standby = None, None
+        else:
+            active = _runnable(now, place, model, Earlier(deployment.version, deployment.config))
+            standby = _runnable(now, place, model, deployment.earlier[0]) if deployment.earlier else None
+    warm = [standby] if standby is not None and standby not in (active, extra) else []
+    if extra is not None and extra != active:
+        warm.insert(0, extra)
+    return Desired(environment, model, newest.position if newest else 0, active, tuple(warm))
+
+
+def _runnable(now: Snapshot, place: Environment, model: str, wanted: Earlier) -> Instance | None:
+    """The version as an instance, if it is there and has files that Muster can run."""
+    version = now.version(model, wanted.version)
+    if version is None or version.state != "final" or not version.files:
+        return None
+    return Instance(model, version.number, version.model_id, version.files, wanted.config, place.allow_pickle)
+
+
+def check_intact(artifacts: ArtifactStore, instance: Instance) -> None:
+    """Refuse to start what is not there whole.
+
+    Raises:
+        DidNotStart: naming the files that are missing or damaged.
+    """
+    broken = [file.path for file in instance.files if not artifacts.verify(file.sha256)]
+    if broken:
+        raise DidNotStart(
+            f"{instance.model_id} cannot start: missing or damaged in the store: {', '.join(broken)}"
+        )
+
+
+def _is(state: InstanceState, instance: Instance) -> bool:
+    return state.number == instance.number and state.config == instance.config

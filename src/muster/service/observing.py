@@ -1,0 +1,277 @@
+"""What really runs where: told by targets, reported by others, and held against what is declared.
+
+Each transition becomes one recorded change; that all is as it was is not one.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from muster.domain.changes import Actor, Observe
+from muster.domain.errors import Invalid, MusterError
+from muster.domain.messages import rfc3339
+from muster.domain.records import Deployment, Json
+from muster.service.ports import ChangeFilter, Clock, InstanceState, Target
+from muster.service.registry import Registry
+
+MUSTER: Final = Actor("muster")
+SWEEP_S: Final = 2.0
+
+Standing = Literal[
+    "ready",
+    "starting",
+    "failed",
+    "stopped",
+    "recorded",
+    "in sync",
+    "drifted",
+    "undeclared",
+    "unknown",
+    "none",
+]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an instance outside last said that it runs: a version's number, or files that are none of ours."""
+
+    instance: str
+    number: int | None
+    digest: str | None
+    since: datetime
+    seen: datetime
+    known: bool = True  # False: it has not said so for too long
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Declared against observed, in a word and a sentence."""
+
+    standing: Standing
+    sentence: str
+    since: str | None = None
+
+
+class Observer:
+    """Keeps what was observed last, and has each transition recorded. Safe from any thread."""
+
+    def __init__(
+        self, registry: Registry, targets: Mapping[str, Target], *, clock: Clock, report_ttl_s: float
+    ) -> None:
+        """A report that is not repeated within `report_ttl_s` seconds is no longer believed."""
+        self._registry = registry
+        self._targets = targets
+        self._clock = clock
+        self._ttl = timedelta(seconds=report_ttl_s)
+        self._began = clock()
+        self._lock = threading.Lock()
+        self._reports: dict[tuple[str, str], dict[str, Report]] = {}
+        self._recorded: dict[tuple[str, str], tuple[str, int | None]] = {}
+        self._queue: queue.SimpleQueue[tuple[str, str] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="observer", daemon=True)
+
+    def start(self) -> None:
+        """Remember what was observed before the restart, and begin."""
+        for environment, _ in self._registry.index.environments():
+            seen = self._registry.index.changes(
+                ChangeFilter(environment=environment.name, kinds=("observe",)), limit=10_000
+            )
+            for logged in reversed(seen):
+                entry = logged.entry
+                if entry.model is None or entry.observed is None:
+                    continue
+                place = (environment.name, entry.model)
+                if entry.instance is None:
+                    self._recorded[place] = (entry.observed, entry.number)
+                else:
+                    self._reports.setdefault(place, {})[entry.instance] = Report(
+                        entry.instance, entry.number, entry.digest, entry.time, self._began, known=False
+                    )
+        self._thread.start()
+
+    def close(self) -> None:
+        """Record that what ran here stops, then end."""
+        if self._thread.is_alive():
+            self._queue.put(None)
+            self._thread.join()
+
+    def transition(self, environment: str, model: str) -> None:
+        """A target's listener: something changed there. Returns at once."""
+        self._queue.put((environment, model))
+
+    # ------------------------------------------------------------ reports from outside
+
+    def report(
+        self,
+        environment: str,
+        model: str,
+        *,
+        instance: str,
+        number: int | None,
+        digest: str | None,
+        actor: Actor,
+        reason: str = "",
+    ) -> Status:
+        """Take what an instance outside says it runs; a commit only if that is news. Blocks.
+
+        `digest` is the sha256 of a file that it runs, where it knows no version;
+        the version that holds the file is looked up.
+
+        Raises:
+            NotFound: no such environment, model or version.
+            Invalid: neither `number` nor `digest` is given.
+        """
+        self._registry.environment(environment)
+        if number is None and digest is None:
+            raise Invalid.one("version", None, "must be given, or else the sha256 of a file that runs")
+        if number is None and digest is not None:
+            number = self._registry.index.version_with_file(model, digest)
+        place, now = (environment, model), self._clock()
+        with self._lock:
+            old = self._reports.get(place, {}).get(instance)
+        news = old is None or (old.number, old.digest) != (number, digest) or not old.known
+        if news:
+            change = Observe(model, environment, "running", number, instance, digest)
+            self._registry.submit(change, actor, reason).result()
+        since = now if old is None or (old.number, old.digest) != (number, digest) else old.since
+        with self._lock:
+            self._reports.setdefault(place, {})[instance] = Report(instance, number, digest, since, now)
+        return self.status(environment, model)
+
+    def reports(self, environment: str, model: str) -> list[Report]:
+        """What instances outside said last."""
+        with self._lock:
+            return sorted(self._reports.get((environment, model), {}).values(), key=lambda r: r.instance)
+
+    # ------------------------------------------------------------ answers
+
+    def states(self, environment: str, model: str) -> tuple[InstanceState, ...]:
+        """What the environment's target observes now; () where Muster runs nothing."""
+        record, _ = self._registry.environment(environment)
+        target = self._targets.get(record.target)
+        return () if target is None else target.observe(environment, model)
+
+    def status(self, environment: str, model: str) -> Status:
+        """How what runs stands to what is declared."""
+        found = self._registry.deployment(environment, model)
+        deployment = found[0] if found else None
+        record, _ = self._registry.environment(environment)
+        if record.target in self._targets and not (reports := self.reports(environment, model)):
+            return self._here(deployment, self.states(environment, model))
+        reports = self.reports(environment, model)
+        return _outside(deployment, reports, rfc3339(self._began))
+
+    def _here(self, deployment: Deployment | None, states: tuple[InstanceState, ...]) -> Status:
+        if deployment is None:
+            return Status("none", "nothing is deployed here")
+        if deployment.recorded:
+            return Status("recorded", "declared only: the version has no files, so nothing runs")
+        active = next((s for s in states if s.active), None)
+        if active is None or active.number != deployment.version:
+            return Status("stopped", f"version {deployment.version} is declared and does not run")
+        since = rfc3339(active.ready_since) if active.ready_since else None
+        match active.health:
+            case "ready":
+                return Status("ready", f"version {active.number} is ready", since)
+            case "starting":
+                return Status("starting", active.reason or f"version {active.number} is starting")
+            case _:
+                return Status("failed", active.reason or f"version {active.number} does not run")
+
+    # ------------------------------------------------------------ recording
+
+    def _run(self) -> None:
+        while True:
+            try:
+                place = self._queue.get(timeout=SWEEP_S)
+            except queue.Empty:
+                self._expire()
+                continue
+            if place is None:
+                return
+            try:
+                self._note(*place)
+            except MusterError as error:
+                log.warning("an observation was not recorded", extra={"place": place, "error": error.message})
+
+    def _note(self, environment: str, model: str) -> None:
+        """Have the active version's state recorded, if it is news."""
+        active = next((s for s in self.states(environment, model) if s.active), None)
+        last = self._recorded.get((environment, model))
+        if active is None:
+            if last is None or last[0] == "stopped":
+                return
+            seen, detail = ("stopped", last[1]), ""
+        else:
+            seen, detail = (active.health, active.number), active.reason
+        if seen != last:
+            change = Observe(model, environment, seen[0], seen[1], detail=detail)
+            self._registry.submit(change, MUSTER).result()
+            self._recorded[environment, model] = seen
+
+    def _expire(self) -> None:
+        """Stop believing reports that were not repeated."""
+        now = self._clock()
+        with self._lock:
+            late = [
+                (place, report)
+                for place, reports in self._reports.items()
+                for report in reports.values()
+                if now - report.seen > self._ttl and (report.known or report.seen == self._began)
+            ]
+        for (environment, model), report in late:
+            change = Observe(model, environment, "unknown", report.number, report.instance, report.digest)
+            try:
+                self._registry.submit(change, MUSTER).result()
+            except MusterError as error:
+                log.warning("an observation was not recorded", extra={"error": error.message})
+            gone = Report(
+                report.instance, report.number, report.digest, now, report.seen - self._ttl, known=False
+            )
+            with self._lock:
+                self._reports[environment, model][report.instance] = gone
+
+
+def _outside(deployment: Deployment | None, reports: list[Report], began: str) -> Status:
+    """The word for what instances outside report; one that is not known is never in sync."""
+    declared = deployment.version if deployment else None
+    known = [report for report in reports if report.known]
+    silent = [report for report in reports if not report.known]
+    wrong = [report for report in known if report.number != declared]
+    if declared is None:
+        if known:
+            names = ", ".join(f"{r.instance} reports {_what(r)}" for r in known)
+            return Status("undeclared", f"runs, but nobody declared it: {names}", rfc3339(known[0].since))
+        return Status("none", "nothing is deployed here")
+    if wrong:
+        names = ", ".join(f"{r.instance} reports {_what(r)}" for r in wrong)
+        return Status("drifted", f"{names}; version {declared} is declared", rfc3339(wrong[0].since))
+    if silent:
+        return Status("unknown", f"{silent[0].instance} has not reported", rfc3339(silent[0].since))
+    if not known:
+        return Status("unknown", "nothing has reported what runs", began)
+    return Status("in sync", f"version {declared} runs as declared", rfc3339(max(r.since for r in known)))
+
+
+def _what(report: Report) -> str:
+    return f"version {report.number}" if report.number is not None else f"sha256:{report.digest}"
+
+
+def report_view(report: Report) -> dict[str, Json]:
+    """A report as the API shows it."""
+    return {
+        "instance": report.instance,
+        "number": report.number,
+        "digest": report.digest,
+        "since": rfc3339(report.since),
+        "seen": rfc3339(report.seen),
+        "known": report.known,
+    }

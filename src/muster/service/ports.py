@@ -1,0 +1,556 @@
+"""Every seam between the use cases and what is behind them, in one file.
+
+Back ends live in `gitstore`, `index`, `artifacts`, `targets` and `serving`, and
+are put together in `bootstrap`. In-memory ones pass the same contract tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, Literal, Protocol
+
+from muster.domain.messages import Entry
+from muster.domain.names import Reference
+from muster.domain.records import (
+    Artifact,
+    Config,
+    Deployment,
+    Environment,
+    Fields,
+    Model,
+)
+from muster.domain.snapshot import Snapshot
+from muster.domain.views import Times
+
+# ---------------------------------------------------------------- Git
+
+
+@dataclass(frozen=True, slots=True)
+class NewCommit:
+    """A commit to be made: what it changes in the tree, and what it says.
+
+    `edits` maps a path in the repository (`/` between components, any UTF-8) to
+    the blob's bytes, or to None to remove that file; folders that become empty
+    go. No edits is an empty commit. `author` is an actor's id; `time` is UTC.
+    """
+
+    edits: Mapping[str, bytes | None]
+    message: str
+    author: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedCommit:
+    """A commit as the log gives it: its id, its tree's id, and its whole message."""
+
+    commit: str
+    tree: str
+    message: str
+
+
+class HeadMoved(Exception):
+    """The branch was not where it was expected: another writer was faster."""
+
+
+class Publisher(Protocol):
+    """Makes commits durable; the branch moves by compare-and-swap."""
+
+    def head(self) -> str | None:
+        """The branch's commit; None while the repository is empty. Never cached."""
+        ...
+
+    def build(self, parent: str | None, commits: Sequence[NewCommit]) -> Built:
+        """Build `commits`, each the parent of the next, upon `parent`, in memory only.
+
+        Raises:
+            OSError: an object could not be read.
+        """
+        ...
+
+    def publish(self, expected: str | None, built: Built) -> None:
+        """Make `built` durable (every byte fsynced), then move the branch from `expected` to its last.
+
+        On return a power cut loses nothing of it. On `HeadMoved` and `OSError`
+        the branch is where it was and no reader sees any of it.
+
+        Raises:
+            HeadMoved: the branch is not at `expected`.
+            OSError: the disk refused before the branch moved (ENOSPC, EROFS …).
+            OutcomeUnknown: moving the branch itself failed; it may have moved.
+        """
+        ...
+
+
+class Built(Protocol):
+    """Commits built in memory: `ids` are their ids, oldest first."""
+
+    @property
+    def ids(self) -> Sequence[str]: ...
+
+
+class History(Protocol):
+    """Reads of what the repository said at any commit."""
+
+    def log(self, since: str | None, until: str) -> Iterator[LoggedCommit]:
+        """First-parent commits after `since` (from the root if None) up to `until`, oldest first.
+
+        Raises:
+            NotFound: a commit is missing, or `since` is not an ancestor of `until`.
+        """
+        ...
+
+    def read(self, commit: str, path: str) -> bytes | None:
+        """The blob at `path` in `commit`; None if there is none.
+
+        Raises:
+            NotFound: no such commit.
+        """
+        ...
+
+    def walk(self, commit: str, under: str = "") -> Iterator[tuple[str, bytes]]:
+        """Every (path, blob) below the folder `under` in `commit`, in tree order; "" is the whole tree."""
+        ...
+
+    def diff(self, commit: str) -> Iterator[tuple[str, bytes | None, bytes | None]]:
+        """What `commit` changed against its first parent: (path, blob before, blob after)."""
+        ...
+
+    def is_ancestor(self, older: str, newer: str) -> bool:
+        """Whether `older` is `newer` or among its first-parent ancestors; False if either is missing."""
+        ...
+
+
+# ---------------------------------------------------------------- index
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """A row of the change log: `position` is its place in the history, from 1; `commit` its id."""
+
+    position: int
+    commit: str
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A version as lists and point reads give it: its record as the API shows it, encoded.
+
+    `sequence` is its place in the order of registration; `touched` the last commit
+    that touched it.
+    """
+
+    sequence: int
+    model: str
+    number: int
+    model_id: str
+    touched: str
+    document: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A deployment as it was at some position, and the change that made it so."""
+
+    environment: str
+    model: str
+    number: int | None
+    by: Logged
+
+
+@dataclass(frozen=True, slots=True)
+class VersionFilter:
+    """What a list of versions is to hold; None asks for nothing. `tags` must all be there.
+
+    `text` is looked for in model names, labels and model ids, without regard to case.
+    """
+
+    model: str | None = None
+    stage: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    text: str | None = None
+    kind: str | None = None
+    owner: str | None = None
+    environment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeFilter:
+    """Which rows of the change log are asked for; None asks for nothing."""
+
+    model: str | None = None
+    number: int | None = None
+    environment: str | None = None
+    actor: str | None = None
+    kinds: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class Transaction(Snapshot, Protocol):
+    """The index inside its one write transaction: what `plan` reads is what was written so far."""
+
+    def head(self) -> str | None:
+        """The commit that the index reflects; None if it is empty."""
+        ...
+
+    def last_time(self) -> datetime | None:
+        """The time of the newest change."""
+        ...
+
+    def answered(self, key: str) -> tuple[str, Logged] | None:
+        """The sha256 of the request that came with an idempotency key, and the change it made."""
+        ...
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """What is written inside goes away if an exception leaves it."""
+        ...
+
+    def project(self, entry: Entry, edits: Mapping[str, bytes | None]) -> int:
+        """Put in the rows of one change: its position is the answer. Its commit comes with `seal`."""
+        ...
+
+    def seal(self, commits: Sequence[str]) -> None:
+        """The commits of all that was projected since the last `seal`, oldest first; the last is the head."""
+        ...
+
+
+class Index(Protocol):
+    """What is asked often, derived from Git; deleting it loses nothing.
+
+    Reads may come from any thread and see the last committed transaction.
+    """
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """Begin the write transaction, after another process's; commit at the end, undo on an exception.
+
+        Raises:
+            StorageFull: the disk is full.
+        """
+        ...
+
+    def rebuild(
+        self,
+        head: str,
+        log: Iterable[tuple[str, Entry]],
+        tree: Iterable[tuple[str, bytes]],
+    ) -> None:
+        """Replace everything by what the whole log (oldest first) and the tree at `head` say, atomically."""
+        ...
+
+    def head(self) -> str | None:
+        """The commit that the index reflects; None if it is empty, or was made by another schema."""
+        ...
+
+    # --- versions
+
+    def find(self, model_id: str) -> Found | None:
+        """The live version of that model id."""
+        ...
+
+    def find_number(self, model: str, number: int) -> Found | None: ...
+
+    def resolve(self, reference: Reference) -> tuple[str, int] | None:
+        """The model and number of the live version that `reference` means now."""
+        ...
+
+    def versions(
+        self,
+        wanted: VersionFilter,
+        *,
+        after: int = 0,
+        limit: int,
+        descending: bool = False,
+        order: str = "sequence",
+    ) -> list[Found]:
+        """At most `limit` live versions whose sequence is beyond `after` in the direction asked for."""
+        ...
+
+    def count_versions(self, wanted: VersionFilter) -> int: ...
+
+    def model_ids(self, wanted: VersionFilter, *, after: int = 0, limit: int) -> list[tuple[int, str]]:
+        """(sequence, model id) of live versions in the order of registration."""
+        ...
+
+    def version_with_file(self, model: str, sha256: str) -> int | None:
+        """The number of the newest live version of the model that holds a file with that digest."""
+        ...
+
+    # --- models, environments, deployments
+
+    def model_record(self, name: str) -> tuple[Model, str, str, str] | None:
+        """The live model, the last commit that touched it, when it was created and last updated."""
+        ...
+
+    def models(
+        self,
+        *,
+        text: str | None = None,
+        owner: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        after: str = "",
+        limit: int,
+    ) -> list[Model]:
+        """Live models in order of their names, beyond the name `after`."""
+        ...
+
+    def count_models(
+        self,
+        *,
+        text: str | None = None,
+        owner: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> int: ...
+
+    def environments(self) -> list[tuple[Environment, str]]:
+        """All environments by falling rank, and the last commit that touched each."""
+        ...
+
+    def deployments(
+        self, environment: str | None = None, model: str | None = None
+    ) -> list[tuple[Deployment, Logged]]:
+        """What is deployed now (emptied ones left out), and the change that declared each."""
+        ...
+
+    # --- the change log
+
+    def changes(self, wanted: ChangeFilter, *, before: int | None = None, limit: int) -> list[Logged]:
+        """Newest first, from below position `before`."""
+        ...
+
+    def change(self, commit: str) -> Logged | None:
+        """By its commit id or an unambiguous prefix of at least 7 digits."""
+        ...
+
+    def changes_after(self, position: int, limit: int) -> list[Logged]:
+        """Oldest first, for followers of the log."""
+        ...
+
+    def at(self, time: datetime) -> Logged | None:
+        """The newest change at or before `time`."""
+        ...
+
+    def placed_at(
+        self, position: int, environment: str | None = None, model: str | None = None
+    ) -> list[Placed]:
+        """What was declared at that position (emptied ones left out)."""
+        ...
+
+    def last_placing(self, environment: str, model: str) -> Logged | None:
+        """The newest change that declared anything for the model there, be it nothing."""
+        ...
+
+    def times_at(self, position: int, model: str, number: int) -> Times | None:
+        """The times of a version as they were at that position; None if it was not registered yet."""
+        ...
+
+    def model_times_at(self, position: int, model: str) -> Times | None:
+        """When the model itself was created and last updated, as of that position."""
+        ...
+
+    def newest(self) -> Logged | None: ...
+
+    def answered(self, key: str) -> tuple[str, Logged] | None:
+        """As in `Transaction`."""
+        ...
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """A consistent view for planning without writing (a dry run)."""
+        ...
+
+
+# ---------------------------------------------------------------- artifacts
+
+
+class ArtifactStore(Protocol):
+    """Bytes by their sha256. What was put is durable and never changes."""
+
+    def put(self, chunks: Iterable[bytes], expected: str | None = None) -> Artifact:
+        """Store the chunks; fsynced on return. The answer's path is empty.
+
+        Nothing stays behind if it fails.
+
+        Raises:
+            Invalid: the sha256 of the bytes is not `expected`.
+            StorageFull: the disk is full or at its reserve.
+        """
+        ...
+
+    def open(self, sha256: str) -> BinaryIO:
+        """The bytes, seekable. Raises NotFound."""
+        ...
+
+    def path(self, sha256: str) -> Path:
+        """A local file with the bytes, never to be written to. Raises NotFound."""
+        ...
+
+    def size(self, sha256: str) -> int | None:
+        """Its size in bytes, None if it is not there."""
+        ...
+
+    def verify(self, sha256: str) -> bool:
+        """Read it all again: whether it is there and hashes to its name."""
+        ...
+
+    def digests(self) -> Iterator[str]:
+        """The sha256 of everything stored, in no order."""
+        ...
+
+
+# ---------------------------------------------------------------- targets
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A version to be kept running: what it is, its files, and how it runs."""
+
+    model: str
+    number: int
+    model_id: str
+    files: tuple[Artifact, ...]
+    config: Config
+    allow_pickle: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """All that one model is to have in one environment.
+
+    `position` is that of the commit that declared `active`; a target ignores a
+    `Desired` with an older position than the last one it was given. `active`
+    gets the traffic; what is in `warm` is started, kept ready and gets none.
+    """
+
+    environment: str
+    model: str
+    position: int
+    active: Instance | None = None
+    warm: tuple[Instance, ...] = ()
+
+
+Health = Literal[
+    "starting",
+    "ready",
+    "failed",
+    "stopped",
+    "recorded",
+    "unknown",
+    "drifted",
+    "undeclared",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceState:
+    """What a target observed of one version there.
+
+    `output` is the last the worker wrote (at most 64 KiB); `reason` says in a
+    sentence why it failed. Latency quantiles are in milliseconds.
+    """
+
+    number: int
+    config: Config
+    health: Health
+    active: bool = False
+    reason: str = ""
+    output: str = ""
+    process: int | None = None
+    ready_since: datetime | None = None
+    restarts: int = 0
+    requests: int = 0
+    errors: int = 0
+    latency_ms: Mapping[str, float] = field(default_factory=dict)
+    runtime: str | None = None
+    signature: Fields | None = None
+
+
+class Target(Protocol):
+    """Somewhere a model version can run.
+
+    Driven by level, not by edge: `apply` is told the whole desired state of one
+    model in one environment, may be told it again at any time, and must arrive
+    at the same place.
+    """
+
+    def apply(self, desired: Desired) -> None:
+        """Start moving towards `desired`; return within 30 s, ready or not.
+
+        Raises:
+            NoRuntime: `desired` can never work here; a person must change it.
+            Unavailable: the target did not answer; the caller tries again.
+        """
+        ...
+
+    def observe(self, environment: str, model: str) -> tuple[InstanceState, ...]:
+        """What is there now, the active one first; () if nothing is."""
+        ...
+
+
+class Inspector(Protocol):
+    """Reads what a set of files says about itself."""
+
+    def signature(self, files: Sequence[Artifact]) -> Fields | None:
+        """`{"inputs": [{name, dtype, shape}], "outputs": […]}` of an ONNX graph among them; None without one.
+
+        A dimension of any size is None. Files that cannot be read give None.
+        """
+        ...
+
+
+# ---------------------------------------------------------------- serving
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A version behind the sockets of its workers, as the gateway sends to it.
+
+    `key` is one per started instance, never used again. `sockets` are paths of
+    Unix sockets; none while every worker is starting: requests wait then.
+    """
+
+    key: str
+    number: int
+    model_id: str
+    timeout_s: float
+    sockets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What went through one endpoint since it was made. Latency quantiles are in milliseconds."""
+
+    in_flight: int = 0
+    requests: int = 0
+    errors: int = 0
+    latency_ms: Mapping[str, float] = field(default_factory=dict)
+
+
+class Routes(Protocol):
+    """Where the traffic goes: a target writes, the gateway reads. Any thread may call."""
+
+    def switch(self, environment: str, model: str, endpoint: Endpoint | None) -> None:
+        """From now on every request not yet sent goes to `endpoint`; None: nothing is deployed there."""
+        ...
+
+    def usage(self, key: str) -> Usage:
+        """What went through the endpoint with that key so far."""
+        ...
+
+    def forget(self, key: str) -> None:
+        """The endpoint is gone; drop what was counted for it."""
+        ...
+
+
+class Listener(Protocol):
+    """Told of every transition of what runs where."""
+
+    def __call__(self, environment: str, model: str) -> None: ...
+
+
+Clock = Callable[[], datetime]
+Lock = Callable[[], AbstractContextManager[None]]

@@ -1,0 +1,83 @@
+"""What Git declares → what runs, until they agree: at the start, and after every change that declares."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Final
+
+from muster.domain.errors import MusterError, NotFound
+from muster.service.deployer import Deployer
+from muster.service.follow import Follower
+from muster.service.registry import Registry
+
+POLL_S: Final = 1.0
+PAGE: Final = 1000
+
+log = logging.getLogger(__name__)
+
+
+class Reconciler:
+    """Follows the log with a cursor of its own, also what other processes write to the same home."""
+
+    def __init__(self, registry: Registry, deployer: Deployer, follower: Follower) -> None:
+        self._registry = registry
+        self._deployer = deployer
+        self._follower = follower
+        self._cursor = 0
+        self._wake = threading.Event()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
+
+    def start(self) -> None:
+        """Bring back what is declared, then follow. Returns at once: workers start in the meantime."""
+        newest = self._registry.index.newest()
+        self._cursor = newest.position if newest else 0
+        for deployment, _ in self._registry.index.deployments():
+            self._settle(deployment.environment, deployment.model)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There may be something new; any thread may say so."""
+        self._wake.set()
+
+    def close(self) -> None:
+        """Stop following."""
+        self._closing = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._closing:
+            self._wake.wait(POLL_S)
+            self._wake.clear()
+            try:
+                self._follower.catch_up()
+                self._follow()
+            except Exception:  # the next round may go better; it must not be the last
+                log.exception("reconciling failed")
+
+    def _follow(self) -> None:
+        while logged := self._registry.index.changes_after(self._cursor, PAGE):
+            places = {
+                (each.entry.environment, each.entry.model)
+                for each in logged
+                if each.entry.deployed is not None and each.entry.environment and each.entry.model
+            }
+            for environment, model in sorted(places):
+                # One under way settles by itself when it ends, and may not be disturbed.
+                if environment and model and not self._deployer.operations.busy(environment, model):
+                    self._settle(environment, model)
+            self._cursor = logged[-1].position
+
+    def _settle(self, environment: str, model: str) -> None:
+        try:
+            self._deployer.settle(environment, model)
+        except NotFound:
+            log.info("nothing to run", extra={"environment": environment, "model": model})
+        except MusterError as error:
+            log.warning(
+                "a declared version cannot run",
+                extra={"environment": environment, "model": model, "error": error.message},
+            )

@@ -1,0 +1,233 @@
+"""The one door: every change goes through `submit`, every read of the present comes from here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from muster.domain.changes import Actor, AttachFile, Change, Finalize
+from muster.domain.errors import Immutable, MusterError, NotFound
+from muster.domain.messages import rfc3339
+from muster.domain.names import Reference, card_path
+from muster.domain.plan import live_version, plan
+from muster.domain.records import Artifact, Deployment, Environment, Json, Version
+from muster.domain.snapshot import Plan
+from muster.domain.views import deployment_view, model_view
+from muster.service.committer import Committer, Recorded, Request, repeated
+from muster.service.ports import ArtifactStore, ChangeFilter, Found, History, Index, Inspector, Logged
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a change would do: its subject, each file before and after, and every objection."""
+
+    subject: str
+    edits: tuple[tuple[str, bytes | None, bytes | None], ...] = ()
+    objections: tuple[MusterError, ...] = ()
+    nothing: bool = False
+
+
+class Registry:
+    """The registry as its users see it. Reads are short; `submit` gives a future."""
+
+    def __init__(
+        self,
+        *,
+        index: Index,
+        history: History,
+        committer: Committer,
+        artifacts: ArtifactStore,
+        inspector: Inspector,
+    ) -> None:
+        self.index = index
+        self.history = history
+        self.artifacts = artifacts
+        self._committer = committer
+        self._inspector = inspector
+
+    # ------------------------------------------------------------ writes
+
+    def submit(
+        self, change: Change, actor: Actor, reason: str = "", request: Request | None = None
+    ) -> Future[Recorded]:
+        """Have `change` recorded: the future gives its commit, or raises why it was refused.
+
+        Raises (from the future):
+            Invalid, NotFound, Conflict, Denied: refused; nothing was written.
+            StorageFull, Unavailable: not written; the same request may succeed later.
+            OutcomeUnknown: repeat it with the same idempotency key.
+        """
+        return self._committer.submit(change, actor, reason, request)
+
+    def answered(self, request: Request) -> Recorded | None:
+        """What was recorded for the same request, made before with the same key.
+
+        Raises:
+            KeyReused: the key came with another request.
+        """
+        found = self.index.answered(request.key)
+        return None if found is None else repeated(request, *found)
+
+    def preview(self, change: Change) -> Preview:
+        """What `change` would do now, without doing it."""
+        with self.index.snapshot() as before:
+            try:
+                planned = plan(change, before)
+            except MusterError as objection:
+                return Preview("", objections=(objection,))
+        head = self.index.head()
+        edits = tuple(
+            (path, self.history.read(head, path) if head else None, after)
+            for path, after in sorted(planned.edits.items())
+        )
+        return Preview(planned.subject, edits, nothing=planned.nothing)
+
+    def check(self, change: Change) -> Plan:
+        """Plan `change` against the present state, to learn early why it would be refused."""
+        with self.index.snapshot() as before:
+            return plan(change, before)
+
+    # ------------------------------------------------------------ versions
+
+    def find(self, model_id: str) -> Found:
+        """The live version of that model id. Raises NotFound."""
+        found = self.index.find(model_id)
+        if found is None:
+            raise NotFound("model", model_id)
+        return found
+
+    def locate(self, text: str) -> Found:
+        """The version that a person means by `text`: a model id, or a reference. Raises NotFound."""
+        if (found := self.index.find(text)) is not None:
+            return found
+        reference = Reference.parse(text)
+        place = self.index.resolve(reference) if reference else None
+        if place is None:
+            raise NotFound("version", text)
+        return self.numbered(*place)
+
+    def numbered(self, model: str, number: int) -> Found:
+        """The live version by its number. Raises NotFound."""
+        found = self.index.find_number(model, number)
+        if found is None:
+            raise NotFound("version", f"{model}/{number}")
+        return found
+
+    def version(self, model: str, number: int) -> Version:
+        """The live version as a value. Raises NotFound."""
+        with self.index.snapshot() as now:
+            return live_version(now, model, number)
+
+    def record(self, model_id: str) -> dict[str, Json]:
+        """The record of a version, as the API shows it. Raises NotFound."""
+        record: dict[str, Json] = json.loads(self.find(model_id).document)
+        return record
+
+    def version_history(
+        self, model: str, number: int, *, before: int | None = None, limit: int = 1000
+    ) -> list[Logged]:
+        """The changes that name the version, newest first."""
+        return self.index.changes(ChangeFilter(model=model, number=number), before=before, limit=limit)
+
+    # ------------------------------------------------------------ models, environments, deployments
+
+    def model(self, name: str) -> tuple[dict[str, Json], str]:
+        """The record of a model with its card, and the commit that touched it last. Raises NotFound."""
+        found = self.index.model_record(name)
+        head = self.index.head()
+        if found is None or head is None:
+            raise NotFound("model", name)
+        model, touched, created, updated = found
+        card = self.history.read(head, card_path(name))
+        return model_view(model, created, updated, card.decode() if card else None), touched
+
+    def environment(self, name: str) -> tuple[Environment, str]:
+        """An environment and the commit that touched it last. Raises NotFound."""
+        for environment, touched in self.index.environments():
+            if environment.name == name:
+                return environment, touched
+        raise NotFound("environment", name)
+
+    def deployment(self, environment: str, model: str) -> tuple[Deployment, Logged] | None:
+        """What is declared for the model there and the change that declared it; None if nothing is.
+
+        Raises NotFound if there is no such environment.
+        """
+        self.environment(environment)
+        return next(iter(self.index.deployments(environment, model)), None)
+
+    def deployment_record(self, deployment: Deployment, by: Logged) -> dict[str, Json]:
+        """A deployment as the API shows it, with who declared it, when and why."""
+        found = self.index.find_number(deployment.model, deployment.version) if deployment.version else None
+        label = json.loads(found.document)["version"] if found else None
+        return deployment_view(deployment, found.model_id if found else None, label) | {"by": change_view(by)}
+
+    # ------------------------------------------------------------ files
+
+    def attach(
+        self,
+        model: str,
+        number: int,
+        path: str,
+        chunks: Iterable[bytes],
+        actor: Actor,
+        *,
+        expected: str | None = None,
+        reason: str = "",
+        request: Request | None = None,
+    ) -> tuple[Artifact, Recorded]:
+        """Store the bytes and make them a file of a pending version. Blocks.
+
+        Raises:
+            Invalid: the bytes do not hash to `expected`; nothing stays behind.
+            Immutable: the version takes no more files.
+        """
+        version = self.version(model, number)
+        if version.state != "pending" and (version.files or version.files_attached):
+            raise Immutable(f"{version.model_id} is final: its files are fixed; register a new version")
+        stored = self.artifacts.put(chunks, expected)
+        file = Artifact(path, stored.size, stored.sha256)
+        recorded = self.submit(AttachFile(model, number, file), actor, reason, request).result()
+        return file, recorded
+
+    def finalize(
+        self, model: str, number: int, actor: Actor, reason: str = "", request: Request | None = None
+    ) -> Recorded:
+        """Fix the set of files for ever, with the signature read from them. Blocks."""
+        version = self.version(model, number)
+        signature = self._inspector.signature(version.files) if version.state == "pending" else None
+        return self.submit(Finalize(model, number, signature), actor, reason, request).result()
+
+    def file(self, model: str, number: int, path: str) -> Artifact:
+        """A file of a live version. Raises NotFound."""
+        for file in self.version(model, number).files:
+            if file.path == path:
+                return file
+        raise NotFound("file", f"{model}/{number}/{path}")
+
+
+def change_view(logged: Logged) -> dict[str, Json]:
+    """A change as histories show it; what does not apply is left out."""
+    entry = logged.entry
+    view: dict[str, Json] = {
+        "commit": logged.commit,
+        "position": logged.position,
+        "time": rfc3339(entry.time),
+        "actor": entry.actor,
+        "verified": entry.auth not in ("none", "import"),
+        "change": entry.kind,
+        "reason": entry.reason,
+        "message": entry.subject,
+    }
+    optional = {
+        "model": entry.model,
+        "number": entry.number,
+        "environment": entry.environment,
+        "deployed": entry.deployed,
+        "observed": entry.observed,
+        "instance": entry.instance,
+        "digest": entry.digest,
+    }
+    return view | {key: value for key, value in optional.items() if value is not None}
