@@ -23,6 +23,8 @@ class Machine:
         self.has("python3", f'exec "{sys.executable}" "$@"')
 
     def has(self, command: str, script: str) -> None:
+        # Unlinked first: written through its link, the machine's own command would be lost.
+        (self.path / command).unlink(missing_ok=True)
         (self.path / command).write_text(f"#!/bin/sh\n{script}\n")
         (self.path / command).chmod(0o755)
 
