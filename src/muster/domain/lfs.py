@@ -10,10 +10,10 @@ import re
 
 from muster.domain.errors import Invalid
 
-GIT_ATTRIBUTES = b"models/**/files/** filter=lfs diff=lfs merge=lfs -text\n"
+ATTRIBUTES = b"models/**/files/** filter=lfs diff=lfs merge=lfs -text\n"
 """`.gitattributes`: which files of the repository are pointers."""
 
-LFS_CONFIG = b"[lfs]\n\tfetchexclude = *\n\tskipdownloaderrors = true\n"
+CONFIG = b"[lfs]\n\tfetchexclude = *\n\tskipdownloaderrors = true\n"
 """`.lfsconfig`: a clone fetches no file that was not asked for."""
 
 MAX_POINTER_BYTES = 1024  # the specification: a pointer is smaller than this

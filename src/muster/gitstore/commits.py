@@ -53,7 +53,12 @@ class CommitBuilder:
             OSError: the parent or a tree could not be read.
             ValueError: a path, an author or a message that Git cannot hold.
         """
-        pack = Pack() if pack is None else pack
+        try:
+            return self._build(parent, commits, Pack() if pack is None else pack)
+        finally:
+            self._cache.trim()
+
+    def _build(self, parent: str | None, commits: Sequence[NewCommit], pack: Pack) -> Commits:
         ids: list[str] = []
         root = None if parent is None else self._root(parent)
         for commit in commits:

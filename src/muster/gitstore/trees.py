@@ -80,7 +80,7 @@ _EMPTY = Tree([], [])
 
 
 class TreeCache:
-    """Trees by id, the least recently used given up first.
+    """Trees by id; `trim` gives up the least recently used.
 
     A tree never changes, so what is here is always valid. `limit` counts entries
     (about 200 bytes each), because folders differ in size by orders of magnitude.
@@ -107,13 +107,16 @@ class TreeCache:
         return found
 
     def put(self, name: bytes, tree: Tree) -> None:
-        """Keep `tree`, which has the id `name`."""
+        """Keep `tree`, which has the id `name`, at least until `trim`: it may be nowhere else yet."""
         if name in self._trees:
             self._trees.move_to_end(name)
             return
         self._trees[name] = tree
         self._held += len(tree.keys)
-        while self._held > self._limit and len(self._trees) > 1:
+
+    def trim(self) -> None:
+        """Come back to `limit`."""
+        while self._held > self._limit:
             self._held -= len(self._trees.popitem(last=False)[1].keys)
 
 
