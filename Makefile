@@ -42,5 +42,5 @@ lock: ## compile requirements/*.txt from pyproject.toml anew
 	@tools/lock.sh $(ARGS)
 
 clean: ## remove .venv and caches; the registry stays
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .schemathesis build dist
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .schemathesis build dist .cache
 	@find . -name __pycache__ -type d -not -path './registry/*' -prune -exec rm -rf {} +
