@@ -1,0 +1,1 @@
+"""The index: what is asked often, as SQL rows derived from Git."""

@@ -1,0 +1,246 @@
+"""The change log: filtered, by commit, by time, and what held at a position of it."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import ColumnElement, Integer, Text, bindparam, func, literal_column, select
+
+from muster.domain.messages import rfc3339
+from muster.domain.views import Times
+from muster.index.database import Reads, Row, limited, sql
+from muster.index.entries import logged, microseconds, moment
+from muster.index.tables import changes, placements, places, touches, versions
+from muster.service.ports import ChangeFilter, Logged, Placed
+
+_MIN_PREFIX = 7
+_SELECTIVE_FIRST = ("model", "environment", "actor", "kind")
+
+_position = bindparam("position", type_=Integer())
+
+_BY_COMMIT = sql(select(changes).where(changes.c.commit_id == bindparam("commit", type_=Text())))
+_BY_PREFIX = sql(
+    limited(
+        select(changes).where(
+            changes.c.commit_id >= bindparam("low"), changes.c.commit_id < bindparam("high")
+        ),
+        2,
+    )
+)
+_AFTER = sql(limited(select(changes).where(changes.c.position > _position).order_by(changes.c.position)))
+_NEWEST = sql(limited(select(changes).order_by(changes.c.position.desc()), 1))
+_AT = sql(
+    limited(
+        select(changes)
+        .where(changes.c.time_us <= bindparam("time", type_=Integer()))
+        .order_by(changes.c.time_us.desc(), changes.c.position.desc()),
+        1,
+    )
+)
+_FIRST_SINCE = sql(
+    limited(
+        select(changes.c.position)
+        .where(changes.c.time_us >= bindparam("time", type_=Integer()))
+        .order_by(changes.c.time_us, changes.c.position),
+        1,
+    )
+)
+
+_registered = changes.alias("registered")
+_REGISTERED = sql(
+    select(_registered.c.time_us)
+    .join(versions, versions.c.sequence == _registered.c.position)
+    .where(
+        versions.c.model == bindparam("model", type_=Text()),
+        versions.c.number == bindparam("number", type_=Integer()),
+        versions.c.sequence <= _position,
+    )
+)
+_TOUCHES = limited(
+    select(changes.c.time_us)
+    .join(touches, touches.c.position == changes.c.position)
+    .where(
+        touches.c.model == bindparam("model", type_=Text()),
+        touches.c.number == bindparam("number", type_=Integer()),
+        touches.c.position <= _position,
+    )
+    .order_by(touches.c.position.desc()),
+    1,
+)
+_LAST_TOUCH = sql(_TOUCHES.where(touches.c.record))
+_LAST_OF_KIND = sql(_TOUCHES.where(touches.c.own, touches.c.kind == bindparam("kind")))
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What distinguishes one statement from another."""
+
+    plain: tuple[str, ...]
+    number: bool
+
+
+@lru_cache(maxsize=64)
+def _changes(shape: _Shape) -> str:
+    """Newest first, between positions `low` and `before`; only the first filter may use its index."""
+    position: ColumnElement[int] = changes.c.position
+    found = select(changes)
+    if shape.number:
+        position = touches.c.position
+        found = found.join(touches, touches.c.position == changes.c.position)
+        found = found.where(
+            touches.c.model == bindparam("model", type_=Text()),
+            touches.c.number == bindparam("number", type_=Integer()),
+        )
+    for at, name in enumerate(shape.plain):
+        if shape.number and name == "model":
+            continue
+        plain: ColumnElement[Any] = changes.c[name]
+        if shape.number or at > 0:
+            plain = plain.concat(literal_column("''"))  # not for the index
+        found = found.where(plain == bindparam(name, type_=Text()))
+    found = found.where(
+        position >= bindparam("low", type_=Integer()), position < bindparam("before", type_=Integer())
+    )
+    return sql(limited(found.order_by(position.desc())))
+
+
+@lru_cache(maxsize=4)
+def _placed(environment: bool, model: bool) -> str:
+    earlier = placements.alias("earlier")
+    newest = (
+        select(func.max(earlier.c.position))
+        .where(
+            earlier.c.environment == places.c.environment,
+            earlier.c.model == places.c.model,
+            earlier.c.position <= _position,
+        )
+        .scalar_subquery()
+    )
+    found = (
+        select(placements.c.environment, placements.c.model, placements.c.number, changes)
+        .select_from(places)
+        .join(
+            placements,
+            (placements.c.environment == places.c.environment)
+            & (placements.c.model == places.c.model)
+            & (placements.c.position == newest),
+        )
+        .join(changes, changes.c.position == placements.c.position)
+        .where(placements.c.number.is_not(None))
+        .order_by(places.c.environment, places.c.model)
+    )
+    if environment:
+        found = found.where(places.c.environment == bindparam("environment", type_=Text()))
+    if model:
+        found = found.where(places.c.model == bindparam("model", type_=Text()))
+    return sql(found)
+
+
+class LogReads(Reads):
+    """The part of `Index` that reads the change log."""
+
+    def changes(self, wanted: ChangeFilter, *, before: int | None = None, limit: int) -> list[Logged]:
+        """Newest first, from below position `before`. A number without its model finds nothing."""
+        bounds = self._bounds(wanted, before)
+        if bounds is None or (wanted.number is not None and wanted.model is None):
+            return []
+        values: dict[str, object] = {
+            "model": wanted.model,
+            "number": wanted.number,
+            "environment": wanted.environment,
+            "actor": wanted.actor,
+            "low": bounds[0],
+            "before": bounds[1],
+            "limit": limit,
+        }
+        given = [n for n in _SELECTIVE_FIRST[:3] if values[n] is not None]
+        if not wanted.kinds:
+            rows = self._readers.all(_changes(_Shape(tuple(given), wanted.number is not None)), values)
+        else:
+            # One statement a kind, each in the order of its index: sorting all rows
+            # of several kinds would read most of the log.
+            statement = _changes(_Shape((*given, "kind"), wanted.number is not None))
+            of_kinds = [
+                self._readers.all(statement, values | {"kind": kind}) for kind in dict.fromkeys(wanted.kinds)
+            ]
+            rows = list(heapq.merge(*of_kinds, key=_place, reverse=True))[:limit]
+        return [logged(row) for row in rows]
+
+    def _bounds(self, wanted: ChangeFilter, before: int | None) -> tuple[int, int] | None:
+        """The positions [from, below) that the filter's times and `before` leave; None if none."""
+        low = 0
+        high = 2**62 if before is None else before
+        if wanted.since is not None:
+            row = self._readers.one(_FIRST_SINCE, {"time": microseconds(wanted.since)})
+            if row is None:
+                return None
+            low = row[0]
+        if wanted.until is not None:
+            last = self.at(wanted.until)
+            if last is None:
+                return None
+            high = min(high, last.position + 1)
+        return low, high
+
+    def change(self, commit: str) -> Logged | None:
+        """By its commit id or an unambiguous prefix of at least 7 digits."""
+        commit = commit.lower()
+        row = self._readers.one(_BY_COMMIT, {"commit": commit})
+        if row is None and len(commit) >= _MIN_PREFIX:
+            rows = self._readers.all(_BY_PREFIX, {"low": commit, "high": f"{commit}g"})
+            row = rows[0] if len(rows) == 1 else None
+        return logged(row) if row else None
+
+    def changes_after(self, position: int, limit: int) -> list[Logged]:
+        """Oldest first, for followers of the log."""
+        return [logged(row) for row in self._readers.all(_AFTER, {"position": position, "limit": limit})]
+
+    def at(self, time: datetime) -> Logged | None:
+        """The newest change at or before `time`."""
+        row = self._readers.one(_AT, {"time": microseconds(time)})
+        return logged(row) if row else None
+
+    def newest(self) -> Logged | None:
+        """The newest change; None if there is none."""
+        row = self._readers.one(_NEWEST)
+        return logged(row) if row else None
+
+    def placed_at(
+        self, position: int, environment: str | None = None, model: str | None = None
+    ) -> list[Placed]:
+        """What was declared at that position (emptied ones left out)."""
+        rows = self._readers.all(
+            _placed(environment is not None, model is not None),
+            {"position": position, "environment": environment, "model": model},
+        )
+        return [Placed(row[0], row[1], row[2], logged(row[3:])) for row in rows]
+
+    def times_at(self, position: int, model: str, number: int) -> Times | None:
+        """The times of a version as they were at that position; None if it was not registered yet."""
+        values: dict[str, object] = {"model": model, "number": number, "position": position}
+        registered = self._readers.one(_REGISTERED, values)
+        touched = self._readers.one(_LAST_TOUCH, values)
+        if registered is None or touched is None:
+            return None
+        deploy, rollback = (
+            self._readers.one(_LAST_OF_KIND, values | {"kind": kind}) for kind in ("deploy", "rollback")
+        )
+        return Times(
+            _shown(registered),
+            _shown(touched),
+            last_deployed=_shown(deploy) if deploy else None,
+            last_rollback=_shown(rollback) if rollback else None,
+        )
+
+
+def _place(row: Row) -> int:
+    position: int = row[0]
+    return position
+
+
+def _shown(row: Row) -> str:
+    return rfc3339(moment(row[0]))

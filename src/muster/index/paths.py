@@ -1,0 +1,79 @@
+"""Which record a path in the repository is; `domain.names` makes these paths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from muster.domain.lfs import parse_pointer
+from muster.domain.messages import Entry
+from muster.domain.names import fan
+from muster.domain.records import Artifact
+
+
+@dataclass(slots=True)
+class Edits:
+    """The edits of one change by what they edit; None says that it goes.
+
+    `model` is the one record that was edited, if any. Keys are a version's
+    number, a file's path in its version, an environment's name.
+    """
+
+    model: bytes | None = None
+    versions: dict[int, bytes] = field(default_factory=dict)
+    files: dict[int, dict[str, Artifact | None]] = field(default_factory=dict)
+    deployments: dict[str, bytes | None] = field(default_factory=dict)
+    environments: dict[str, bytes | None] = field(default_factory=dict)
+
+
+@lru_cache(maxsize=4096)
+def folder(model: str) -> str:
+    """The fanned-out folder of a model."""
+    return fan(model)
+
+
+def sort(entry: Entry, edits: Mapping[str, bytes | None]) -> Edits:
+    """`edits` sorted by what they edit. Names come from `entry`: a path cannot be decoded.
+
+    Raises:
+        ValueError: they edit a model that `entry` does not name, or are no Muster paths.
+    """
+    sorted_out = Edits()
+    own = folder(entry.model) if entry.model is not None else None
+    for path, data in edits.items():
+        match path.split("/"):
+            case ["models", hh, name, *rest]:
+                if f"{hh}/{name}" != own:
+                    raise ValueError(f"{path} is not of the model {entry.model!r}")
+                _sort_of_model(sorted_out, rest, path, data)
+            case ["deployments", environment, hh, name]:
+                if f"{hh}/{name.removesuffix('.json')}" != own:
+                    raise ValueError(f"{path} is not of the model {entry.model!r}")
+                sorted_out.deployments[environment] = data
+            case ["environments", name]:
+                sorted_out.environments[name.removesuffix(".json")] = data
+    return sorted_out
+
+
+def _sort_of_model(sorted_out: Edits, rest: list[str], path: str, data: bytes | None) -> None:
+    match rest:
+        case ["model.json"] if data is not None:
+            sorted_out.model = data
+        case ["versions", number, "version.json"] if data is not None:
+            sorted_out.versions[int(number)] = data
+        case ["versions", number, "files", *parts]:
+            inside = "/".join(parts)
+            sorted_out.files.setdefault(int(number), {})[inside] = (
+                None if data is None else artifact(inside, data)
+            )
+        case ["card.md"]:
+            pass
+        case _:
+            raise ValueError(f"{path} is no record that can be written or removed")
+
+
+def artifact(path: str, pointer: bytes) -> Artifact:
+    """The artifact at `path` in its version that the pointer's bytes stand for."""
+    sha256, size = parse_pointer(pointer)
+    return Artifact(path, size, sha256)

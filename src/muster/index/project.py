@@ -1,0 +1,279 @@
+"""One change → rows, inside the one write transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+
+from muster.domain.errors import Unavailable
+from muster.domain.messages import Entry, rfc3339
+from muster.domain.records import Version
+from muster.index import statements as s
+from muster.index import tables
+from muster.index.database import Row, Values, translated
+from muster.index.entries import (
+    INSERT_CHANGE,
+    INSERT_PLACEMENT,
+    INSERT_TOUCH,
+    Mark,
+    Marks,
+    ModelMarks,
+    change_row,
+    environment_touched_after,
+    logged,
+    marks_after,
+    model_marks_after,
+    moment,
+    placement_row,
+    touch_rows,
+)
+from muster.index.paths import Edits, sort
+from muster.index.rows import (
+    INSERT_ALIAS,
+    INSERT_DEPLOYMENT,
+    INSERT_ENVIRONMENT,
+    INSERT_FILE,
+    INSERT_METRIC,
+    INSERT_MODEL,
+    INSERT_MODEL_TAG,
+    INSERT_TAG,
+    INSERT_VERSION,
+    DeploymentRow,
+    EnvironmentRow,
+    alias_rows,
+    by_rank,
+    deployment_of,
+    environment_of,
+    file_row,
+    metric_rows,
+    model_of,
+    model_row,
+    model_tag_rows,
+    tag_rows,
+    version_of,
+    version_row,
+    with_files,
+)
+from muster.index.snapshot import SqlSnapshot
+from muster.service.ports import Logged
+
+_Version = tuple[str, int]
+
+
+class SqlTransaction(SqlSnapshot):
+    """The `Transaction` on a connection that has begun one."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        super().__init__(connection)
+        row = self._one(s.NEWEST)
+        self._position: int = row[0] if row else 0
+        self._time_us: int | None = row[1] if row else None
+        self._unsealed = 0
+
+    # --------------------------------------------------------- the log
+
+    def head(self) -> str | None:
+        row = self._one(s.HEAD)
+        return row[0] if row else None
+
+    def last_time(self) -> datetime | None:
+        return None if self._time_us is None else moment(self._time_us)
+
+    def answered(self, key: str) -> tuple[str, Logged] | None:
+        row = self._one(s.ANSWERED, {"key": key})
+        if row is None:
+            return None
+        found = logged(row)
+        return (found.entry.request[1], found) if found.entry.request else None
+
+    def seal(self, commits: Sequence[str]) -> None:
+        if len(commits) != self._unsealed:
+            raise ValueError(f"{len(commits)} commits for {self._unsealed} changes")
+        if not commits:
+            return
+        first = self._position - self._unsealed + 1
+        self._each(s.SEAL, [{"commit": c, "at": first + i} for i, c in enumerate(commits)])
+        self._do(s.SET_HEAD, {"head": commits[-1]})
+        self._unsealed = 0
+
+    @property
+    def sealed(self) -> bool:
+        """Whether every change has its commit, so that the transaction may be committed."""
+        return self._unsealed == 0
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        self._check_open()
+        before = (self._position, self._time_us, self._unsealed)
+        self._do("SAVEPOINT change")
+        try:
+            yield
+        except BaseException:
+            self._position, self._time_us, self._unsealed = before
+            if self._connection.in_transaction:  # a full disk has undone it all already
+                self._do("ROLLBACK TO change")
+                self._do("RELEASE change")
+            raise
+        self._do("RELEASE change")
+
+    # --------------------------------------------------------- projecting
+
+    def project(self, entry: Entry, edits: Mapping[str, bytes | None]) -> int:
+        self._check_open()
+        found = sort(entry, edits)
+        position = self._position + 1
+        change = change_row(position, None, entry)
+        self._do(INSERT_CHANGE, change)
+        self._position, self._time_us = position, change.time_us
+        self._unsealed += 1
+
+        touches = touch_rows(position, entry)
+        self._each(INSERT_TOUCH, touches)
+        stale: dict[_Version, None] = {(t.model, t.number): None for t in touches if entry.touches_record}
+        self._environments(entry, found, stale)
+        self._deployments(entry, found, stale)
+        if entry.model is not None:
+            self._model(entry.model, entry, found)
+            for number in found.files:
+                self._files(entry.model, number, found)
+                stale[entry.model, number] = None
+            for number in found.versions:
+                stale[entry.model, number] = None
+        for model, number in stale:
+            own = model == entry.model
+            self._version(model, number, entry, found.versions.get(number) if own else None)
+        return position
+
+    def _environments(self, entry: Entry, found: Edits, stale: dict[_Version, None]) -> None:
+        for name, record in found.environments.items():
+            row = self._one(s.ENVIRONMENT_ROW, {"environment": name})
+            touched = environment_touched_after(row[1] if row else None, self._position, entry.kind)
+            self._do(s.DELETE_ENVIRONMENT, {"environment": name})
+            rank = None
+            if record is not None:
+                rank = environment_of(record).rank
+                self._do(INSERT_ENVIRONMENT, EnvironmentRow(name, rank, touched, record))
+            if row and row[0] != rank:
+                # The order of `deployed_in` goes by rank.
+                for model, number in self._all(s.DEPLOYED_THERE, {"environment": name}):
+                    stale[model, number] = None
+
+    def _deployments(self, entry: Entry, found: Edits, stale: dict[_Version, None]) -> None:
+        placement = placement_row(self._position, entry)
+        if placement is not None:
+            self._do(INSERT_PLACEMENT, placement)
+            self._do(s.ADD_PLACE, {"environment": placement.environment, "model": placement.model})
+        for environment, record in found.deployments.items():
+            key = {"environment": environment, "model": entry.model}
+            row = self._one(s.DEPLOYMENT_ROW, key)
+            declared = row[1] if row else self._position
+            if placement is not None and placement.environment == environment:
+                declared = self._position
+            numbers = {row[0]} if row else set()
+            self._do(s.DELETE_DEPLOYMENT, key)
+            if record is not None:
+                deployment = deployment_of(record)
+                numbers.add(deployment.version)
+                self._do(
+                    INSERT_DEPLOYMENT,
+                    DeploymentRow(environment, deployment.model, deployment.version, declared, record),
+                )
+            for number in numbers - {None}:
+                stale[str(entry.model), number] = None
+
+    def _model(self, name: str, entry: Entry, found: Edits) -> None:
+        row = self._one(s.MODEL_ROW, {"model": name})
+        before = ModelMarks(bool(row[0]), row[1], row[2]) if row else None
+        marks = model_marks_after(before, self._position, entry.kind)
+        if marks is None:
+            return
+        if found.model is None:
+            if marks != before:
+                self._do(s.TOUCH_MODEL, {"model": name, "touched": marks.touched})
+            return
+        model = model_of(found.model)
+        old = model_of(row[3]) if row else None
+        if old is not None:
+            self._do(s.DELETE_MODEL, {"model": name})
+        self._do(INSERT_MODEL, model_row(model, found.model, marks))
+        if old is None or old.tags != model.tags:
+            self._each(s.DELETE_MODEL_TAG, list(model_tag_rows(old)) if old else [])
+            self._each(INSERT_MODEL_TAG, list(model_tag_rows(model)))
+        if old is None or old.aliases != model.aliases:
+            self._do(s.DELETE_ALIASES, {"model": name})
+            self._each(INSERT_ALIAS, list(alias_rows(model)))
+
+    def _files(self, model: str, number: int, found: Edits) -> None:
+        for path, artifact in found.files[number].items():
+            self._do(s.DELETE_FILE, {"model": model, "number": number, "path": path})
+            if artifact is not None:
+                self._do(INSERT_FILE, file_row(model, number, artifact))
+
+    def _version(self, model: str, number: int, entry: Entry, record: bytes | None) -> None:
+        """Write the row of a version anew: its record or its files, marks or places changed."""
+        key = {"model": model, "number": number}
+        row = self._one(s.VERSION_ROW, key)
+        marks = _marks(row) if row else None
+        if model == entry.model and number in (entry.number, *entry.also):
+            mark = Mark(self._position, rfc3339(entry.time))
+            marks = marks_after(marks, mark, entry, own=number == entry.number)
+        if marks is None or (row is None and record is None):
+            return
+        old = version_of(row[0]) if row else None
+        data: bytes = row[0] if record is None and row else record or b""
+        version = with_files(data, self.files(model, number))
+        written = version_row(version, data, marks, self._places(model, number) if row else ())
+        if row is None:
+            self._do(INSERT_VERSION, written)
+            self._do(tables.ADD_TEXT, (written.sequence, written.folded))
+        else:
+            self._do(s.UPDATE_VERSION, written._asdict())
+        if record is not None:
+            self._tags(old, version, written.sequence)
+
+    def _tags(self, old: Version | None, version: Version, sequence: int) -> None:
+        if old is None or old.tags != version.tags:
+            self._each(s.DELETE_TAG, list(tag_rows(old, sequence)) if old else [])
+            self._each(INSERT_TAG, list(tag_rows(version, sequence)))
+        if old is None or old.metrics != version.metrics:
+            self._each(s.DELETE_METRIC, list(metric_rows(old, sequence)) if old else [])
+            self._each(INSERT_METRIC, list(metric_rows(version, sequence)))
+
+    def _places(self, model: str, number: int) -> list[str]:
+        return by_rank([(r[0], r[1]) for r in self._all(s.PLACES, {"model": model, "number": number})])
+
+    # --------------------------------------------------------- running
+
+    def _check_open(self) -> None:
+        if not self._connection.in_transaction:
+            # Else what follows would be written outside of any transaction.
+            raise Unavailable("the index undid the transaction after an earlier error; try again")
+
+    def _do(self, statement: str, values: Values = ()) -> None:
+        try:
+            self._connection.execute(statement, values)
+        except sqlite3.Error as error:
+            raise translated(error) from error
+
+    def _each(self, statement: str, rows: Sequence[Values]) -> None:
+        if not rows:
+            return
+        try:
+            self._connection.executemany(statement, rows)
+        except sqlite3.Error as error:
+            raise translated(error) from error
+
+
+def _marks(row: Row) -> Marks:
+    """The marks in a row of `VERSION_ROW`: four positions, then their four times."""
+    _, *positions = row[:5]
+    marks = [
+        None if position is None else Mark(position, rfc3339(moment(time_us)))
+        for position, time_us in zip(positions, row[5:9], strict=True)
+    ]
+    registered, touched, deploy, rollback = marks
+    if registered is None or touched is None:
+        raise ValueError("a version without its change")
+    return Marks(registered, touched, deploy, rollback)

@@ -1,0 +1,222 @@
+"""All rows from nothing: one pass over the log, one over the tree.
+
+Each table is filled in the order of its key and indexed afterwards, which halves
+the time. What the rows hold is computed by the same functions as when following.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from muster.domain.messages import Entry, rfc3339
+from muster.domain.records import Artifact
+from muster.index import statements, tables
+from muster.index.database import Row, create_indexes, create_tables, inserting
+from muster.index.entries import (
+    INSERT_CHANGE,
+    INSERT_PLACEMENT,
+    INSERT_TOUCH,
+    Mark,
+    Marks,
+    ModelMarks,
+    PlacementRow,
+    TouchRow,
+    change_row,
+    environment_touched_after,
+    marks_after,
+    model_marks_after,
+    placement_row,
+    touch_rows,
+)
+from muster.index.paths import artifact
+from muster.index.rows import (
+    INSERT_ALIAS,
+    INSERT_DEPLOYMENT,
+    INSERT_ENVIRONMENT,
+    INSERT_FILE,
+    INSERT_METRIC,
+    INSERT_MODEL,
+    INSERT_MODEL_TAG,
+    INSERT_TAG,
+    INSERT_VERSION,
+    DeploymentRow,
+    EnvironmentRow,
+    alias_rows,
+    by_rank,
+    deployment_of,
+    environment_of,
+    file_row,
+    metric_rows,
+    model_of,
+    model_row,
+    model_tag_rows,
+    tag_rows,
+    version_row,
+    with_files,
+)
+
+_CHUNK = 2000  # rows held in memory before they are inserted
+_INSERT_PLACE = inserting(tables.places, ("environment", "model"))
+
+
+@dataclass(slots=True)
+class _Log:
+    """What the log says, gathered for the pass over the tree."""
+
+    versions: dict[tuple[str, int], Marks] = field(default_factory=dict)
+    models: dict[str, ModelMarks] = field(default_factory=dict)
+    environments: dict[str, int] = field(default_factory=dict)
+    declared: dict[tuple[str, str], int] = field(default_factory=dict)
+    touches: list[TouchRow] = field(default_factory=list)
+    placements: list[PlacementRow] = field(default_factory=list)
+    head: str | None = None
+
+    def add(self, position: int, commit: str, entry: Entry) -> None:
+        """Gather one more entry; they come in the order of the log."""
+        self.head = commit
+        if entry.environment is not None and entry.kind in ("environment", "delete-environment"):
+            self.environments[entry.environment] = environment_touched_after(None, position, entry.kind)
+        if entry.model is None:
+            return
+        mark = Mark(position, rfc3339(entry.time))
+        for touch in touch_rows(position, entry):
+            self.touches.append(touch)
+            key = (touch.model, touch.number)
+            marks = marks_after(self.versions.get(key), mark, entry, touch.own)
+            if marks is not None:
+                self.versions[key] = marks
+        placement = placement_row(position, entry)
+        if placement is not None:
+            self.placements.append(placement)
+            self.declared[placement.environment, placement.model] = position
+        model = model_marks_after(self.models.get(entry.model), position, entry.kind)
+        if model is not None:
+            self.models[entry.model] = model
+
+
+def rebuild(
+    connection: sqlite3.Connection,
+    head: str,
+    log: Iterable[tuple[str, Entry]],
+    tree: Iterable[tuple[str, bytes]],
+) -> None:
+    """Replace all rows, inside a write transaction.
+
+    Raises:
+        ValueError: `head` is not the last of `log`, or the tree does not fit it, or
+            is not in the order of Git.
+    """
+    create_tables(connection)
+    gathered = _Log()
+    connection.executemany(INSERT_CHANGE, _change_rows(log, gathered))
+    if gathered.head != head:
+        raise ValueError(f"the log ends at {gathered.head}, not at {head}")
+    gathered.touches.sort()
+    connection.executemany(INSERT_TOUCH, gathered.touches)
+    gathered.placements.sort(key=lambda row: row[:3])
+    connection.executemany(INSERT_PLACEMENT, gathered.placements)
+    connection.executemany(_INSERT_PLACE, sorted(gathered.declared))
+    _Tree(connection, gathered).fill(tree)
+    create_indexes(connection)
+    connection.execute(tables.REBUILD_TEXT)
+    connection.execute(statements.SET_HEAD, {"head": head})
+
+
+def _change_rows(log: Iterable[tuple[str, Entry]], gathered: _Log) -> Iterator[Row]:
+    for position, (commit, entry) in enumerate(log, start=1):
+        gathered.add(position, commit, entry)
+        yield change_row(position, commit, entry)
+
+
+class _Tree:
+    """The pass over the tree: in Git's order environments come before models, files before their version."""
+
+    def __init__(self, connection: sqlite3.Connection, log: _Log) -> None:
+        self._connection = connection
+        self._log = log
+        self._ranks: dict[str, int] = {}
+        self._deployed: dict[tuple[str, int], list[str]] = {}
+        self._files: list[Artifact] = []
+        self._files_in = ""
+        self._held: dict[str, list[Row]] = {}
+        self._count = 0
+
+    def fill(self, tree: Iterable[tuple[str, bytes]]) -> None:
+        """Insert the rows of every record in `tree`."""
+        for path, data in tree:
+            match path.split("/", 6):
+                case ["deployments", environment, _, _]:
+                    self._deployment(environment, data)
+                case ["environments", name]:
+                    self._environment(name.removesuffix(".json"), data)
+                case ["models", _, _, "model.json"]:
+                    self._model(data)
+                case ["models", hh, name, "versions", number, "files", inside]:
+                    self._file(f"{hh}/{name}/{number}", artifact(inside, data))
+                case ["models", hh, name, "versions", number, "version.json"]:
+                    self._version(f"{hh}/{name}/{number}", data)
+        if self._files:
+            raise ValueError(f"files without a version in {self._files_in}")
+        self._flush()
+
+    def _hold(self, statement: str, rows: Iterable[Row]) -> None:
+        self._held.setdefault(statement, []).extend(rows)
+
+    def _flush(self) -> None:
+        for statement, rows in self._held.items():
+            rows.sort(key=lambda row: row[0])
+            self._connection.executemany(statement, rows)
+        self._held.clear()
+        self._count = 0
+
+    def _environment(self, name: str, record: bytes) -> None:
+        environment = environment_of(record)
+        self._ranks[name] = environment.rank
+        row = EnvironmentRow(name, environment.rank, self._log.environments.get(name, 1), record)
+        self._hold(INSERT_ENVIRONMENT, [row])
+
+    def _deployment(self, environment: str, record: bytes) -> None:
+        found = deployment_of(record)
+        declared = self._log.declared.get((environment, found.model))
+        if declared is None:
+            raise ValueError(f"nobody declared the deployment of {found.model!r} in {environment}")
+        row = DeploymentRow(environment, found.model, found.version, declared, record)
+        self._hold(INSERT_DEPLOYMENT, [row])
+        if found.version is not None:
+            self._deployed.setdefault((found.model, found.version), []).append(environment)
+
+    def _model(self, record: bytes) -> None:
+        model = model_of(record)
+        marks = self._log.models.get(model.name)
+        if marks is None:
+            raise ValueError(f"no change made the model {model.name!r}")
+        self._hold(INSERT_MODEL, [model_row(model, record, marks)])
+        self._hold(INSERT_MODEL_TAG, model_tag_rows(model))
+        self._hold(INSERT_ALIAS, alias_rows(model))
+
+    def _file(self, where: str, file: Artifact) -> None:
+        if self._files and self._files_in != where:
+            raise ValueError(f"files without a version in {self._files_in}")
+        self._files_in = where
+        self._files.append(file)
+
+    def _version(self, where: str, record: bytes) -> None:
+        if self._files and self._files_in != where:
+            raise ValueError(f"files without a version in {self._files_in}")
+        version = with_files(record, self._files)
+        marks = self._log.versions.get((version.model, version.number))
+        if marks is None:
+            raise ValueError(f"no change registered {version.reference}")
+        places = self._deployed.get((version.model, version.number), ())
+        ranked = [(name, self._ranks[name]) for name in places if name in self._ranks]
+        sequence = marks.registered.position
+        self._hold(INSERT_VERSION, [version_row(version, record, marks, by_rank(ranked))])
+        self._hold(INSERT_TAG, tag_rows(version, sequence))
+        self._hold(INSERT_METRIC, metric_rows(version, sequence))
+        self._hold(INSERT_FILE, [file_row(version.model, version.number, f) for f in self._files])
+        self._files = []
+        self._count += 1
+        if self._count >= _CHUNK:
+            self._flush()

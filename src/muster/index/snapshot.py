@@ -1,0 +1,156 @@
+"""What `plan` asks of the state: reads on one connection, within one transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from sqlalchemy import Integer, Text, bindparam, select
+
+from muster.domain.records import Artifact, Deployment, Environment, Model, Version
+from muster.index.database import Row, Values, sql, translated
+from muster.index.rows import (
+    deployment_of,
+    environment_of,
+    model_of,
+    with_files,
+)
+from muster.index.tables import (
+    changes,
+    deployments,
+    environments,
+    files,
+    models,
+    placements,
+    versions,
+)
+
+_model = bindparam("model", type_=Text())
+_number = bindparam("number", type_=Integer())
+_environment = bindparam("environment", type_=Text())
+
+_MODEL = sql(select(models.c.record).where(models.c.name == _model))
+_VERSION = sql(select(versions.c.record).where(versions.c.model == _model, versions.c.number == _number))
+_FILES = sql(
+    select(files.c.path, files.c.size, files.c.sha256)
+    .where(files.c.model == _model, files.c.number == _number)
+    .order_by(files.c.path)
+)
+_NUMBERS = sql(select(versions.c.number).where(versions.c.model == _model).order_by(versions.c.number))
+_LABELLED = sql(
+    select(versions.c.number).where(versions.c.model == _model, versions.c.label == bindparam("label"))
+)
+_IDENTIFIED = sql(
+    select(versions.c.model, versions.c.number).where(versions.c.model_id == bindparam("model_id"))
+)
+_ENVIRONMENT = sql(select(environments.c.record).where(environments.c.name == _environment))
+_DEPLOYMENT = sql(
+    select(deployments.c.record).where(
+        deployments.c.environment == _environment, deployments.c.model == _model
+    )
+)
+_DEPLOYMENTS_OF = sql(
+    select(deployments.c.record).where(deployments.c.model == _model).order_by(deployments.c.environment)
+)
+_DEPLOYED_IN = sql(
+    select(deployments.c.model)
+    .where(deployments.c.environment == _environment, deployments.c.number.is_not(None))
+    .order_by(deployments.c.model)
+)
+_MODEL_TOUCHED = sql(
+    select(changes.c.commit_id)
+    .join(models, models.c.touched == changes.c.position)
+    .where(models.c.name == _model)
+)
+_VERSION_TOUCHED = sql(
+    select(changes.c.commit_id)
+    .join(versions, versions.c.touched == changes.c.position)
+    .where(versions.c.model == _model, versions.c.number == _number)
+)
+# Asked of the log, not of `deployments`: a deleted model's deployments are gone.
+_DEPLOYMENT_TOUCHED = sql(
+    select(changes.c.commit_id)
+    .join(placements, placements.c.position == changes.c.position)
+    .where(placements.c.environment == _environment, placements.c.model == _model)
+    .order_by(placements.c.position.desc())
+)
+_ENVIRONMENT_TOUCHED = sql(
+    select(changes.c.commit_id)
+    .join(environments, environments.c.touched == changes.c.position)
+    .where(environments.c.name == _environment)
+)
+
+
+class SqlSnapshot:
+    """A `Snapshot` of the state that `connection` sees."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def _one(self, statement: str, values: Values = ()) -> Row | None:
+        try:
+            row: Row | None = self._connection.execute(statement, values).fetchone()
+            return row
+        except sqlite3.Error as error:
+            raise translated(error) from error
+
+    def _all(self, statement: str, values: Values = ()) -> list[Row]:
+        try:
+            return self._connection.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            raise translated(error) from error
+
+    def model(self, name: str) -> Model | None:
+        row = self._one(_MODEL, {"model": name})
+        return model_of(row[0]) if row else None
+
+    def version(self, model: str, number: int) -> Version | None:
+        row = self._one(_VERSION, {"model": model, "number": number})
+        return with_files(row[0], self.files(model, number)) if row else None
+
+    def files(self, model: str, number: int) -> tuple[Artifact, ...]:
+        """The files of a version, by path."""
+        rows = self._all(_FILES, {"model": model, "number": number})
+        return tuple(Artifact(*row) for row in rows)
+
+    def numbers(self, model: str) -> tuple[int, ...]:
+        return tuple(row[0] for row in self._all(_NUMBERS, {"model": model}))
+
+    def labelled(self, model: str, label: str) -> int | None:
+        row = self._one(_LABELLED, {"model": model, "label": label})
+        return row[0] if row else None
+
+    def identified(self, model_id: str) -> tuple[str, int] | None:
+        row = self._one(_IDENTIFIED, {"model_id": model_id})
+        return (row[0], row[1]) if row else None
+
+    def environment(self, name: str) -> Environment | None:
+        row = self._one(_ENVIRONMENT, {"environment": name})
+        return environment_of(row[0]) if row else None
+
+    def deployment(self, environment: str, model: str) -> Deployment | None:
+        row = self._one(_DEPLOYMENT, {"environment": environment, "model": model})
+        return deployment_of(row[0]) if row else None
+
+    def deployments_of(self, model: str) -> tuple[Deployment, ...]:
+        rows = self._all(_DEPLOYMENTS_OF, {"model": model})
+        return tuple(deployment_of(row[0]) for row in rows)
+
+    def deployed_in(self, environment: str) -> tuple[str, ...]:
+        rows = self._all(_DEPLOYED_IN, {"environment": environment})
+        return tuple(row[0] for row in rows)
+
+    def model_touched(self, name: str) -> str | None:
+        return self._commit(_MODEL_TOUCHED, {"model": name})
+
+    def version_touched(self, model: str, number: int) -> str | None:
+        return self._commit(_VERSION_TOUCHED, {"model": model, "number": number})
+
+    def deployment_touched(self, environment: str, model: str) -> str | None:
+        return self._commit(_DEPLOYMENT_TOUCHED, {"environment": environment, "model": model})
+
+    def environment_touched(self, name: str) -> str | None:
+        return self._commit(_ENVIRONMENT_TOUCHED, {"environment": name})
+
+    def _commit(self, statement: str, values: Values) -> str | None:
+        row = self._one(statement, values)
+        return (row[0] or "") if row else None

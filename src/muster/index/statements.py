@@ -1,0 +1,117 @@
+"""The statements of a write, built once."""
+
+from __future__ import annotations
+
+from sqlalchemy import Integer, Text, bindparam, delete, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from muster.index import tables
+from muster.index.database import deleting, sql
+from muster.index.rows import MetricRow, ModelTagRow, TagRow
+from muster.index.tables import (
+    aliases,
+    changes,
+    deployments,
+    environments,
+    files,
+    meta,
+    metrics,
+    model_tags,
+    models,
+    tags,
+    versions,
+)
+
+_model = bindparam("model", type_=Text())
+_number = bindparam("number", type_=Integer())
+_environment = bindparam("environment", type_=Text())
+
+# ------------------------------------------------------------ the log
+
+HEAD = sql(select(meta.c.head))
+SET_HEAD = sql(update(meta).values(head=bindparam("head")))
+NEWEST = sql(select(changes.c.position, changes.c.time_us).order_by(changes.c.position.desc()))
+ANSWERED = sql(
+    select(changes)
+    .where(changes.c.request_key == bindparam("key", type_=Text()))
+    .order_by(changes.c.position.desc())
+)
+SEAL = sql(update(changes).where(changes.c.position == bindparam("at")).values(commit_id=bindparam("commit")))
+
+# ------------------------------------------------------------ versions
+
+_registered = changes.alias("registered")
+_touched = changes.alias("touched")
+_deploy = changes.alias("deploy")
+_rollback = changes.alias("rollback")
+VERSION_ROW = sql(
+    select(
+        versions.c.record,
+        versions.c.sequence,
+        versions.c.touched,
+        versions.c.last_deploy,
+        versions.c.last_rollback,
+        _registered.c.time_us,
+        _touched.c.time_us,
+        _deploy.c.time_us,
+        _rollback.c.time_us,
+    )
+    .join(_registered, _registered.c.position == versions.c.sequence)
+    .join(_touched, _touched.c.position == versions.c.touched)
+    .outerjoin(_deploy, _deploy.c.position == versions.c.last_deploy)
+    .outerjoin(_rollback, _rollback.c.position == versions.c.last_rollback)
+    .where(versions.c.model == _model, versions.c.number == _number)
+)
+_NEVER_CHANGES = {"sequence", "model", "number", "label", "model_id", "folded"}
+UPDATE_VERSION = sql(
+    update(versions)
+    .where(versions.c.sequence == bindparam("sequence", type_=Integer()))
+    .values({c: bindparam(c.name) for c in versions.c if c.name not in _NEVER_CHANGES})
+)
+DELETE_TAG = deleting(tags, TagRow._fields)
+DELETE_METRIC = deleting(metrics, MetricRow._fields)
+DELETE_FILE = sql(
+    delete(files).where(
+        files.c.model == _model, files.c.number == _number, files.c.path == bindparam("path", type_=Text())
+    )
+)
+PLACES = sql(
+    select(deployments.c.environment, environments.c.rank)
+    .join(environments, environments.c.name == deployments.c.environment)
+    .where(deployments.c.model == _model, deployments.c.number == _number)
+)
+
+# ------------------------------------------------------------ models
+
+MODEL_ROW = sql(
+    select(models.c.live, models.c.created, models.c.touched, models.c.record).where(models.c.name == _model)
+)
+DELETE_MODEL = sql(delete(models).where(models.c.name == _model))
+TOUCH_MODEL = sql(update(models).where(models.c.name == _model).values(touched=bindparam("touched")))
+DELETE_MODEL_TAG = deleting(model_tags, ModelTagRow._fields)
+DELETE_ALIASES = sql(delete(aliases).where(aliases.c.model == _model))
+
+# ------------------------------------------------------------ environments, deployments
+
+ENVIRONMENT_ROW = sql(
+    select(environments.c.rank, environments.c.touched).where(environments.c.name == _environment)
+)
+DELETE_ENVIRONMENT = sql(delete(environments).where(environments.c.name == _environment))
+DEPLOYED_THERE = sql(
+    select(deployments.c.model, deployments.c.number).where(
+        deployments.c.environment == _environment, deployments.c.number.is_not(None)
+    )
+)
+DEPLOYMENT_ROW = sql(
+    select(deployments.c.number, deployments.c.declared).where(
+        deployments.c.environment == _environment, deployments.c.model == _model
+    )
+)
+DELETE_DEPLOYMENT = sql(
+    delete(deployments).where(deployments.c.environment == _environment, deployments.c.model == _model)
+)
+ADD_PLACE = sql(
+    upsert(tables.places)
+    .values(environment=_environment, model=_model)
+    .on_conflict_do_nothing(index_elements=["environment", "model"])
+)
