@@ -25,7 +25,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from muster.domain import placing  # noqa: F401  registers its plans
-from muster.domain.changes import Actor, Change, Observe
+from muster.domain.changes import Actor, AttemptFailed, Change, Observe, RollBack, Undeploy
 from muster.domain.errors import KeyReused, MusterError, StorageFull, Unavailable
 from muster.domain.messages import Entry, compose
 from muster.domain.plan import plan
@@ -39,11 +39,16 @@ from muster.service.ports import (
     Logged,
     NewCommit,
     Publisher,
+    Reserve,
     Transaction,
 )
 
 MAX_BATCH: Final = 64
 ATTEMPTS: Final = 20
+
+# What goes on when the disk is full, from the reserve that is kept for it.
+URGENT: Final = (RollBack, Undeploy, AttemptFailed, Observe)
+_FULL: Final = "the disk is full: nothing was written; free some space, then try again"
 
 # Where a kill may strike between two steps of a write, as the torture test names them.
 CRASH_POINTS: Final = ("write-begun", "write-planned", "write-built", "write-published", "write-committed")
@@ -99,6 +104,7 @@ class Committer:
         *,
         clock: Clock,
         lock: Lock,
+        reserve: Reserve,
         crash: Callable[[str], None] = lambda _: None,
         after: Callable[[Sequence[Logged]], None] = lambda _: None,
     ) -> None:
@@ -108,6 +114,7 @@ class Committer:
         self._follower = follower
         self._clock = clock
         self._lock = lock
+        self._reserve = reserve
         self._crash = crash
         self._after = after
         self._queue: queue.SimpleQueue[Submission | None] = queue.SimpleQueue()
@@ -155,19 +162,43 @@ class Committer:
                 return
 
     def _answer(self, batch: list[Submission]) -> None:
+        """Write the batch; on a full disk only what must go on, into the space that is kept for it."""
+        if self._reserve.hold():
+            refusal = self._answered(batch)
+            if not isinstance(refusal, StorageFull):
+                return
+        else:
+            refusal = StorageFull(_FULL)
+        urgent = [submission for submission in batch if isinstance(submission.change, URGENT)]
+        for submission in batch:
+            if submission not in urgent:
+                submission.outcome.set_exception(refusal)
+        if urgent:
+            self._reserve.release()
+            if (refusal := self._answered(urgent)) is not None:
+                for submission in urgent:
+                    submission.outcome.set_exception(refusal)
+
+    def _answered(self, batch: list[Submission]) -> Exception | None:
+        """Write the batch and answer it; if the disk is full nothing is answered yet, and that is returned."""
+        outcomes: Sequence[Recorded | Exception]
         try:
             outcomes = self._write(batch)
-        except MusterError as error:
-            outcomes = [error] * len(batch)
+        except StorageFull as error:
+            return error
         except OSError as error:
-            outcomes = [_refused_by_disk(error)] * len(batch)
-        except Exception as error:  # noqa: BLE001  the committer outlives every fault, and its callers hear of it
+            refusal = _refused_by_disk(error)
+            if isinstance(refusal, StorageFull):
+                return refusal
+            outcomes = [refusal] * len(batch)
+        except Exception as error:  # noqa: BLE001  it outlives every fault, and its callers hear of it
             outcomes = [error] * len(batch)
         for submission, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, Recorded):
                 submission.outcome.set_result(outcome)
             else:
                 submission.outcome.set_exception(outcome)
+        return None
 
     def _write(self, batch: list[Submission]) -> list[Recorded | Exception]:
         """One outcome for each of `batch`.
@@ -297,5 +328,5 @@ def _with_commit(outcome: Recorded | Exception, published: Sequence[Logged]) -> 
 
 def _refused_by_disk(error: OSError) -> MusterError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StorageFull("the disk is full: nothing was written; free some space, then try again")
+        return StorageFull(_FULL)
     return Unavailable(f"the registry's folder refused the write, and nothing was written: {error.strerror}")

@@ -93,6 +93,18 @@ class Built(Protocol):
     def ids(self) -> Sequence[str]: ...
 
 
+class Reserve(Protocol):
+    """Space on the disk, set aside for writes that must go on when it is full."""
+
+    def hold(self) -> bool:
+        """Whether the space is set aside; takes it if it is not and the disk has room."""
+        ...
+
+    def release(self) -> None:
+        """Give the space back, so that the next write can use it."""
+        ...
+
+
 class History(Protocol):
     """Reads of what the repository said at any commit."""
 
@@ -118,6 +130,10 @@ class History(Protocol):
 
     def diff(self, commit: str) -> Iterator[tuple[str, bytes | None, bytes | None]]:
         """What `commit` changed against its first parent: (path, blob before, blob after)."""
+        ...
+
+    def fsck(self) -> list[str]:
+        """Everything that a strict check of all objects finds wrong, a line each."""
         ...
 
     def is_ancestor(self, older: str, newer: str) -> bool:
@@ -357,6 +373,10 @@ class Index(Protocol):
 
     def answered(self, key: str) -> tuple[str, Logged] | None:
         """As in `Transaction`."""
+        ...
+
+    def differences(self, other: Index) -> list[str]:
+        """In which rows this index and `other` differ, a sentence a table; empty if they say the same."""
         ...
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:

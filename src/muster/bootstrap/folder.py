@@ -1,0 +1,115 @@
+"""A home's folder: making it, knowing a foreign one, and who may write to it just now."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from muster.domain.errors import Conflict, Invalid, Unavailable
+
+OURS: Final = ("registry.git", "index.db", "run", "secrets", ".gitignore")
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The server that serves a home: where it answers, and its process id."""
+
+    url: str
+    pid: int
+
+
+class Folder:
+    """The folder of a home."""
+
+    def __init__(self, path: Path) -> None:
+        """Make it, or see that it is one of ours.
+
+        Raises:
+            Invalid: the folder holds something else.
+            Unavailable: it cannot be made or written to.
+        """
+        self.path = path.absolute()
+        try:
+            self._prepare()
+        except OSError as error:
+            raise Unavailable(f"{self.path} cannot be a registry's home: {error.strerror}") from error
+
+    def _prepare(self) -> None:
+        if self.path.exists() and not self.path.is_dir():
+            raise Invalid.one("home", str(self.path), "must be a folder")
+        there = sorted(entry.name for entry in self.path.iterdir()) if self.path.exists() else []
+        if there and not (self.repository / "HEAD").exists() and set(there) - set(OURS):
+            raise Invalid.one(
+                "home", str(self.path), f"must be empty or a registry (it holds {', '.join(there[:5])})"
+            )
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.run.mkdir(exist_ok=True)
+        (self.path / "secrets").mkdir(mode=0o700, exist_ok=True)
+        ignore = self.path / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n")
+        if not os.access(self.path, os.W_OK) or not os.access(self.run, os.W_OK):
+            raise Unavailable(f"{self.path} is read-only: a registry must be able to write to its home")
+
+    @property
+    def repository(self) -> Path:
+        """The bare repository."""
+        return self.path / "registry.git"
+
+    @property
+    def index(self) -> Path:
+        """The index; deleting it loses nothing."""
+        return self.path / "index.db"
+
+    @property
+    def run(self) -> Path:
+        """What belongs to the running processes: locks, sockets, the reserve."""
+        return self.path / "run"
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """The right to write to the repository; waits while another process has it."""
+        with (self.run / "write.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    @contextmanager
+    def serving(self) -> Iterator[Callable[[str], None]]:
+        """The right to be the home's one server; call what it gives with the address once it answers.
+
+        Raises:
+            Conflict: another server has it.
+        """
+        with (self.run / "server.lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                owner = self.owner()
+                where = f" at {owner.url} (process {owner.pid})" if owner else ""
+                raise Conflict(f"a server{where} serves {self.path} already; stop it first") from None
+            note = self.run / "server.json"
+            note.unlink(missing_ok=True)
+
+            def announce(url: str) -> None:
+                fresh = note.with_suffix(".new")
+                fresh.write_text(json.dumps({"url": url, "pid": os.getpid()}))
+                fresh.rename(note)
+
+            try:
+                yield announce
+            finally:
+                note.unlink(missing_ok=True)
+
+    def owner(self) -> Owner | None:
+        """The server that serves this home, if one says so; it may have died since."""
+        try:
+            said = json.loads((self.run / "server.json").read_text())
+            return Owner(said["url"], said["pid"])
+        except (FileNotFoundError, ValueError, KeyError):
+            return None

@@ -1,0 +1,259 @@
+"""A home, put together: every back end behind its port, every use case with what it needs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from muster.artifacts.disk import DiskStore
+from muster.bootstrap.folder import Folder
+from muster.domain.changes import Initialize
+from muster.domain.errors import Conflict, MusterError, NotFound, Unavailable
+from muster.gitstore.history import GitHistory
+from muster.gitstore.repository import Repository
+from muster.gitstore.reserve import Reserve
+from muster.gitstore.store import GitStore
+from muster.gitstore.upkeep import Upkeep, sweep
+from muster.index.store import SqlIndex
+from muster.service.committer import Committer
+from muster.service.deployer import Deployer
+from muster.service.follow import Follower
+from muster.service.observing import MUSTER, Observer
+from muster.service.operations import Operations
+from muster.service.past import Past
+from muster.service.ports import Logged
+from muster.service.reconcile import Reconciler
+from muster.service.registry import Registry
+from muster.serving.gateway import Gateway, Limits
+from muster.serving.inspect import ChildInspector
+from muster.serving.routes import RouteTable
+from muster.serving.runtimes import RuntimeChoice, Runtimes
+from muster.settings import Settings
+from muster.targets.process import ProcessTarget, Timing
+
+Crash = Callable[[str], None]
+
+
+def now() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
+
+
+class Listeners:
+    """Those who want to hear of what was recorded, in the committer's thread."""
+
+    def __init__(self) -> None:
+        self._all: list[Callable[[Sequence[Logged]], None]] = []
+
+    def add(self, listener: Callable[[Sequence[Logged]], None]) -> None:
+        self._all.append(listener)
+
+    def __call__(self, logged: Sequence[Logged]) -> None:
+        for listener in self._all:
+            listener(logged)
+
+
+class Transitions:
+    """Passes a target's transitions on to the observer, which is made after the target."""
+
+    observer: Observer | None = None
+
+    def __call__(self, environment: str, model: str) -> None:
+        if self.observer is not None:
+            self.observer.transition(environment, model)
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """What keeps a registry: Git, the artifacts, the index."""
+
+    folder: Folder
+    repository: Repository
+    store: GitStore
+    history: GitHistory
+    artifacts: DiskStore
+    index: SqlIndex
+    follower: Follower
+
+    @classmethod
+    def open(cls, settings: Settings, crash: Crash) -> Storage:
+        """Open it, or make it in an empty folder."""
+        folder = Folder(settings.home)
+        repository = Repository(folder.repository)
+        store, history = GitStore(repository, crash), GitHistory(repository)
+        artifacts = DiskStore(folder.repository / "lfs", settings.min_free_bytes)
+        index = SqlIndex(folder.index)
+        return cls(folder, repository, store, history, artifacts, index, Follower(store, history, index))
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """A registry that is open. Several processes may hold one home open; one of them may serve it."""
+
+    settings: Settings
+    storage: Storage
+    registry: Registry
+    past: Past
+    deployer: Deployer
+    observer: Observer
+    reconciler: Reconciler
+    gateway: Gateway
+    target: ProcessTarget
+    recorded: Listeners
+
+    def up_to_date(self) -> bool:
+        """Whether the index says what the branch says."""
+        return self.storage.store.head() == self.storage.index.head()
+
+
+@contextmanager
+def open_home(settings: Settings, *, serving: bool = False) -> Iterator[Home]:
+    """Open the home that `settings` names, making a new registry of an empty folder.
+
+    With `serving` it also sweeps up what a crash left behind, repacks, brings back
+    what is declared, and records what it observes; the caller holds the home's
+    right to serve.
+
+    Raises:
+        Invalid: the folder holds something that is no registry.
+        Unavailable: no usable Git, or the folder cannot be written to.
+    """
+    if shutil.which("git") is None:
+        raise Unavailable("git is not installed (or not in PATH): Muster needs 2.36 or newer")
+    crash = _crash_at(settings.crash_at)
+    with ExitStack() as stack:
+        storage = Storage.open(settings, crash)
+        stack.callback(storage.index.close)
+        run_dir = storage.folder.run if serving else Path(stack.enter_context(_private_folder()))
+        home = _assemble(settings, storage, run_dir, crash, stack)
+        _begin(home, serving=serving)
+        stack.callback(home.target.close)
+        if serving:
+            _keep_going(home, stack)
+        yield home
+
+
+def _assemble(settings: Settings, storage: Storage, run_dir: Path, crash: Crash, stack: ExitStack) -> Home:
+    """Every use case with what it needs."""
+    recorded = Listeners()
+    committer = Committer(
+        storage.store,
+        storage.index,
+        storage.follower,
+        clock=now,
+        lock=storage.folder.writing,
+        reserve=Reserve(storage.folder.run / "reserve", settings.reserve_bytes),
+        crash=crash,
+        after=recorded,
+    )
+    stack.callback(committer.close)
+    artifacts = storage.artifacts
+    registry = Registry(
+        index=storage.index,
+        history=storage.history,
+        committer=committer,
+        artifacts=artifacts,
+        inspector=ChildInspector(artifacts.path),
+    )
+    routes = RouteTable()
+    transitions = Transitions()
+    target = ProcessTarget(
+        artifact=artifacts.path,
+        run_dir=run_dir,
+        routes=routes,
+        runtime_for=RuntimeChoice(Runtimes.installed(), lambda file: artifacts.path(file.sha256)),
+        on_transition=transitions,
+        environ=settings.surroundings,
+        timing=Timing(),
+        crash=crash,
+    )
+    targets = {"process": target}
+    deployer = Deployer(
+        registry, targets, Operations(now), start_timeout_s=settings.start_timeout_s, crash=crash
+    )
+    observer = Observer(registry, targets, clock=now, report_ttl_s=settings.report_ttl_s)
+    transitions.observer = observer
+    gateway = Gateway(
+        routes,
+        lambda environment, model: _why_not_routed(registry, environment, model),
+        Limits(body_bytes=settings.serve_max_body_bytes, hold_s=settings.hold_timeout_s),
+    )
+    return Home(
+        settings=settings,
+        storage=storage,
+        registry=registry,
+        past=Past(storage.index, storage.history),
+        deployer=deployer,
+        observer=observer,
+        reconciler=Reconciler(registry, deployer, storage.follower),
+        gateway=gateway,
+        target=target,
+        recorded=recorded,
+    )
+
+
+def _keep_going(home: Home, stack: ExitStack) -> None:
+    """Start what a server does by itself, and have it stopped in the reverse order."""
+    upkeep = Upkeep(home.storage.repository, every=home.settings.repack_every)
+    upkeep.start()
+    stack.callback(upkeep.stop)
+    home.recorded.add(lambda _: upkeep.maybe_run())
+    home.recorded.add(lambda _: home.reconciler.wake())
+    home.observer.start()
+    stack.callback(home.observer.close)
+    home.reconciler.start()
+    stack.callback(home.reconciler.close)
+
+
+def _begin(home: Home, *, serving: bool) -> None:
+    """Sweep, bring the index up to date, and write the first commit of a new registry."""
+    storage = home.storage
+    with storage.folder.writing():
+        if serving:
+            sweep(storage.repository)
+            storage.artifacts.sweep()
+        storage.follower.catch_up()
+    if storage.index.head() is None:
+        with suppress(Conflict):  # another process was faster
+            home.registry.submit(Initialize(), MUSTER).result()
+
+
+def _why_not_routed(registry: Registry, environment: str, model: str) -> MusterError:
+    """What the gateway says where no traffic is routed; Unavailable if something will be."""
+    try:
+        found = registry.deployment(environment, model)
+    except NotFound as error:
+        return error
+    if found is None:
+        return NotFound("deployment", f"nothing of {model!r} is deployed in {environment}")
+    if found[0].recorded:
+        return NotFound("deployment", f"{model!r} is only recorded in {environment}, without files")
+    return Unavailable(f"{model!r} is coming up in {environment}")
+
+
+@contextmanager
+def _private_folder() -> Iterator[str]:
+    with tempfile.TemporaryDirectory(prefix="muster-") as path:
+        yield path
+
+
+def _crash_at(wanted: str) -> Crash:
+    """A hook that kills this process when it passes the point `name`, or for the nth time `name:n`."""
+    name, _, count = wanted.partition(":")
+    left = int(count or 1)
+
+    def crash(point: str) -> None:
+        nonlocal left
+        if point == name:
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    return crash if name else lambda _: None

@@ -1,0 +1,120 @@
+"""Serving a home: the socket, the address, the clean end."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import uvicorn
+
+from muster.bootstrap.folder import Folder
+from muster.bootstrap.home import Home, open_home
+from muster.bootstrap.logs import configure
+from muster.domain.errors import Invalid, Unavailable
+from muster.http import Services, create_app
+from muster.index.store import SqlIndex
+from muster.service.verify import verify as verify_all
+from muster.settings import Settings
+
+SHUTDOWN_GRACE_S = 5
+
+
+def application(home: Home):  # type: ignore[no-untyped-def]
+    """The home's ASGI application."""
+    return create_app(
+        Services(
+            registry=home.registry,
+            past=home.past,
+            deployer=home.deployer,
+            observer=home.observer,
+            gateway=home.gateway,
+            up_to_date=home.up_to_date,
+            recorded=home.recorded.add,
+            allowed_hosts=home.settings.allowed_hosts,
+        )
+    )
+
+
+def serve(settings: Settings, ready: Callable[[str], None] = lambda _: None) -> None:
+    """Serve the home until SIGINT or SIGTERM; `ready` is told the address once it answers.
+
+    Raises:
+        Invalid: the port is in use, or the address is not this machine's.
+        Conflict: another server serves this home.
+    """
+    configure(settings.log_format, settings.log_level)
+    with ExitStack() as stack:
+        folder = Folder(settings.home)
+        announce = stack.enter_context(folder.serving())
+        listening = _listen(settings.host, settings.port)
+        stack.callback(listening.close)
+        home = stack.enter_context(open_home(settings, serving=True))
+        host, port = listening.getsockname()[:2]
+        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        config = uvicorn.Config(
+            application(home),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=SHUTDOWN_GRACE_S,
+            lifespan="on",
+        )
+        server = _Server(config, lambda: (announce(url), ready(url)))
+        server.run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which says when it answers."""
+
+    def __init__(self, config: uvicorn.Config, started: Callable[[], object]) -> None:
+        super().__init__(config)
+        self._started = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._started()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen(2048)
+    except OSError as error:
+        listening.close()
+        if error.errno == errno.EADDRINUSE:
+            raise Unavailable(f"port {port} of {host} is in use; choose another with --port") from error
+        raise Invalid.one("host", host, f"cannot be listened on ({error.strerror})") from error
+    return listening
+
+
+def verify(settings: Settings) -> list[str]:
+    """What does not agree between Git, index and files of the home; empty if all does."""
+    with open_home(settings) as home, tempfile.TemporaryDirectory(prefix="muster-") as folder:
+        storage = home.storage
+        fresh = SqlIndex(Path(folder) / "index.db")
+        with storage.folder.writing():
+            storage.follower.catch_up()
+            head = storage.store.head()
+            assert head is not None
+            problems = verify_all(
+                history=storage.history,
+                head=head,
+                index=storage.index,
+                fresh=fresh,
+                artifacts=storage.artifacts,
+            )
+            return list(problems)
+
+
+def reindex(settings: Settings) -> None:
+    """Make the index of the home anew from Git."""
+    with open_home(settings) as home, home.storage.folder.writing():
+        home.storage.follower.rebuild()
