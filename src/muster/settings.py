@@ -1,0 +1,378 @@
+"""Every setting, read once; the only reader of the environment and of `muster.toml`.
+
+The first of these that names a setting decides: a flag, `MUSTER_<NAME>` in the
+environment, `muster.toml`, the default. The file is the one that `MUSTER_CONFIG`
+names, else `./muster.toml`, else `muster.toml` in the home:
+
+    port = 5001
+    allowed_hosts = ["registry.example.com"]
+
+Amounts of bytes may be written with a unit: `"64 MiB"`. What nobody asked for is
+refused, so that a misspelt setting is not one that silently does nothing.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, get_type_hints
+
+from muster.domain.errors import Invalid, Problem, shown
+from muster.domain.names import actor_id
+
+PREFIX: Final = "MUSTER_"
+MIB: Final = 1024 * 1024
+DEFAULT_HOME: Final = Path("registry")
+
+Source = Literal["flag", "environment", "file", "default"]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value came from: the kind of source, and its name as a person would look for it."""
+
+    source: Source
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a setting means, with its unit, and how what is written becomes its value."""
+
+    text: str
+    parse: Callable[[object], Any]
+
+
+class _Refused(Exception):
+    """A value breaks the rule that is the message."""
+
+
+# ------------------------------------------------------------ rules
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise _Refused("must be a text that is not empty")
+    return value
+
+
+def _optional(value: object) -> str:
+    if not isinstance(value, str):
+        raise _Refused("must be a text")
+    return value
+
+
+def _folder(value: object) -> Path:
+    if isinstance(value, Path):
+        return value
+    return Path(_text(value)).expanduser()
+
+
+def _one_of(*words: str) -> Callable[[object], str]:
+    def parse(value: object) -> str:
+        if value not in words or not isinstance(value, str):
+            raise _Refused(f"must be one of {', '.join(words)}")
+        return value
+
+    return parse
+
+
+def _whole(low: int, high: int) -> Callable[[object], int]:
+    def parse(value: object) -> int:
+        if isinstance(value, str) and re.fullmatch(r"-?[0-9]+", value.strip()):
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise _Refused(f"must be a whole number from {low:,} to {high:,}")
+        return value
+
+    return parse
+
+
+def _seconds(low: float, high: float) -> Callable[[object], float]:
+    def parse(value: object) -> float:
+        try:
+            number = float(value) if isinstance(value, (str, int, float)) and value is not True else None
+        except ValueError:
+            number = None
+        if number is None or not low <= number <= high:
+            raise _Refused(f"must be a number of seconds from {low:g} to {high:g}")
+        return number
+
+    return parse
+
+
+_UNITS: Final = {"": 1, "B": 1, "KIB": 1024, "MIB": MIB, "GIB": 1024 * MIB, "TIB": MIB * MIB}
+
+
+def _size(low: int) -> Callable[[object], int]:
+    def parse(value: object) -> int:
+        written = re.fullmatch(r"([0-9]+)\s*([A-Za-z]*)", value.strip()) if isinstance(value, str) else None
+        if written and written[2].upper() in _UNITS:
+            value = int(written[1]) * _UNITS[written[2].upper()]
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value < 2**63:
+            raise _Refused(f"must be a number of bytes, such as 67108864 or '64 MiB', at least {low:,}")
+        return value
+
+    return parse
+
+
+def _yes_or_no(value: object) -> bool:
+    words = {"true": True, "yes": True, "on": True, "1": True}
+    words |= {"false": False, "no": False, "off": False, "0": False}
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.strip().lower() in words:
+        return words[value.strip().lower()]
+    raise _Refused("must be true or false")
+
+
+def _loopback(value: object) -> str:
+    host = _text(value).strip()
+    try:
+        ours = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        ours = False
+    if not ours:
+        raise _Refused(
+            "must be this machine's loopback address (127.0.0.1, ::1 or localhost): Muster has no access "
+            "control yet, so whoever reaches the port could change what is in production"
+        )
+    return host
+
+
+def _address(value: object) -> str | None:
+    if value is None or value == "":
+        return None
+    url = _text(value).strip().rstrip("/")
+    if not re.fullmatch(r"https?://[^/\s@?#]+(/[^\s?#]*)?", url):
+        raise _Refused("must be the address of a server, such as http://127.0.0.1:5000")
+    return url
+
+
+def _actor(value: object) -> str:
+    try:
+        return actor_id(value)
+    except Invalid as invalid:
+        raise _Refused(invalid.problems[0].rule) from None
+
+
+def _hosts(value: object) -> tuple[str, ...]:
+    listed = value.split(",") if isinstance(value, str) else value
+    if not isinstance(listed, (list, tuple)) or not all(isinstance(host, str) for host in listed):
+        raise _Refused("must be a list of host names (in the environment: with commas between)")
+    hosts = tuple(host.strip() for host in listed if host.strip())
+    if any(not re.fullmatch(r"[A-Za-z0-9.:\[\]-]+", host) for host in hosts):
+        raise _Refused("must be host names, with a port if they have one, without http://")
+    return hosts
+
+
+# ------------------------------------------------------------ the settings
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a process was told; `load` makes it. Business code gets values, never this object."""
+
+    home: Annotated[Path, About("The registry's folder", _folder)] = DEFAULT_HOME
+    url: Annotated[
+        str | None, About("The server that the CLI and the client talk to; without one, the home", _address)
+    ] = None
+    actor: Annotated[str, About("Who you are, as the history will say it, unverified", _actor)] = "anonymous"
+    host: Annotated[str, About("The address that the server listens on; loopback only", _loopback)] = (
+        "127.0.0.1"
+    )
+    port: Annotated[
+        int, About("The TCP port that the server listens on; 0 takes a free one", _whole(0, 65_535))
+    ] = 5000
+    allowed_hosts: Annotated[
+        tuple[str, ...],
+        About("Names of this server in `Host` headers, beside its own address (behind a proxy)", _hosts),
+    ] = ()
+    log_format: Annotated[
+        str,
+        About(
+            "`console` for people, `json` for programs, `auto` by what the output is",
+            _one_of("auto", "console", "json"),
+        ),
+    ] = "auto"
+    log_level: Annotated[
+        str, About("The least that is logged", _one_of("debug", "info", "warning", "error"))
+    ] = "info"
+    start_timeout_s: Annotated[
+        float, About("Seconds that a version gets to become ready before it is refused", _seconds(0.1, 3600))
+    ] = 60.0
+    drain_timeout_s: Annotated[
+        float, About("Seconds that a replaced version gets to finish its requests", _seconds(0, 3600))
+    ] = 30.0
+    hold_timeout_s: Annotated[
+        float, About("Seconds that a request waits for a worker to be ready", _seconds(0, 3600))
+    ] = 30.0
+    report_ttl_s: Annotated[
+        float,
+        About(
+            "Seconds after which a report is no longer believed unless it is repeated", _seconds(1, 86_400)
+        ),
+    ] = 300.0
+    standby: Annotated[
+        bool, About("Whether the version that a rollback would return to is kept ready", _yes_or_no)
+    ] = True
+    max_body_bytes: Annotated[int, About("Bytes of a JSON request at most", _size(MIB))] = MIB
+    serve_max_body_bytes: Annotated[int, About("Bytes of an inference request at most", _size(1024))] = (
+        64 * MIB
+    )
+    reserve_bytes: Annotated[
+        int, About("Bytes of disk kept back, so that a rollback works on a full disk", _size(0))
+    ] = 64 * MIB
+    min_free_bytes: Annotated[
+        int, About("Bytes of disk that must stay free, or no more files are taken", _size(0))
+    ] = 256 * MIB
+    repack_every: Annotated[
+        int, About("Packs after which the repository is put in order", _whole(2, 100_000))
+    ] = 256
+    crash_at: Annotated[
+        str, About("For tests only: the named point, or `point:count`, at which the process dies", _optional)
+    ] = ""
+
+    origins: Mapping[str, Origin] = field(default_factory=dict, compare=False, repr=False)
+    """Where each value came from, by the setting's name."""
+    surroundings: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+    """The process's environment, for what passes it on: workers, and secrets by reference."""
+
+
+def described() -> dict[str, About]:
+    """What each setting means, in the order in which they are shown."""
+    hints = get_type_hints(Settings, include_extras=True)
+    return {name: hints[name].__metadata__[0] for name in _NAMES}
+
+
+_NAMES: Final = tuple(f.name for f in fields(Settings) if f.name not in ("origins", "surroundings"))
+
+
+def variable(name: str) -> str:
+    """The environment variable that sets the setting `name`."""
+    return f"{PREFIX}{name.upper()}"
+
+
+# ------------------------------------------------------------ reading
+
+
+def load(
+    flags: Mapping[str, object] | None = None, *, environment: Mapping[str, str] | None = None
+) -> Settings:
+    """The settings of this process. `flags` that are None were not given.
+
+    Raises:
+        Invalid: every unknown setting and bad value, each with where it was set.
+    """
+    surroundings = dict(os.environ if environment is None else environment)
+    reading = _Reading()
+    reading.take("flag", lambda name: f"--{name.replace('_', '-')}", flags or {})
+    reading.take("environment", variable, _from_environment(surroundings))
+    file = _file(surroundings, reading)
+    if file is not None:
+        where = str(file)
+        reading.take("file", lambda name: f"{name} in {where}", _from_file(file))
+    if "actor" not in reading.values:
+        reading.values["actor"] = operating_system_user()
+        reading.origins["actor"] = Origin("default", "the operating system's user")
+    if reading.problems:
+        raise Invalid(reading.problems)
+    for name in _NAMES:
+        reading.origins.setdefault(name, Origin("default", "default"))
+    return Settings(**reading.values, origins=reading.origins, surroundings=surroundings)
+
+
+class _Reading:
+    """What was found so far. The closest source comes first; a later one does not change what is there."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self.origins: dict[str, Origin] = {}
+        self.problems: list[Problem] = []
+        self._about = described()
+
+    def take(self, source: Source, where: Callable[[str], str], given: Mapping[str, object]) -> None:
+        """Take what `source` says; a bad value is a problem even where a closer source decides."""
+        for name, value in given.items():
+            if value is None:
+                continue
+            if name not in self._about:
+                self._wrong(where(name), value, f"is not a setting{_nearest(name)}")
+                continue
+            try:
+                parsed = self._about[name].parse(value)
+            except _Refused as refused:
+                self._wrong(where(name), value, str(refused))
+                continue
+            if name not in self.values:
+                self.values[name] = parsed
+                self.origins[name] = Origin(source, where(name))
+
+    def _wrong(self, where: str, value: object, rule: str) -> None:
+        self.problems.append(Problem(where, shown(value), rule))
+
+
+def _nearest(name: str) -> str:
+    close = difflib.get_close_matches(name, _NAMES, n=1)
+    return f"; perhaps {close[0]}" if close else "; `muster settings` shows them all"
+
+
+# For a service named `muster`, Kubernetes puts these into every container's environment.
+_KUBERNETES: Final = re.compile(r"MUSTER_(SERVICE_(HOST|PORT.*)|PORT_.*)")
+_OTHERS: Final = re.compile(r"MUSTER_(CONFIG|TORTURE|TEST_.*)")
+
+
+def _from_environment(surroundings: Mapping[str, str]) -> dict[str, str]:
+    """The settings in it; a variable that is set to nothing is not set."""
+    return {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in surroundings.items()
+        if name.startswith(PREFIX)
+        and value
+        and not _OTHERS.fullmatch(name)
+        and not _KUBERNETES.fullmatch(name)
+        and not (name == "MUSTER_PORT" and value.startswith("tcp://"))
+    }
+
+
+def _file(surroundings: Mapping[str, str], reading: _Reading) -> Path | None:
+    """The file to read, if there is one."""
+    if named := surroundings.get("MUSTER_CONFIG"):
+        return Path(named).expanduser()
+    here = Path("muster.toml")
+    if here.is_file():
+        return here
+    home = reading.values.get("home", DEFAULT_HOME)
+    return home / "muster.toml" if (home / "muster.toml").is_file() else None
+
+
+def _from_file(path: Path) -> dict[str, object]:
+    try:
+        with path.open("rb") as file:
+            found = tomllib.load(file)
+    except OSError as error:
+        raise Invalid.one("MUSTER_CONFIG", str(path), f"must be a file ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Invalid.one(str(path), "its content", f"must be TOML: {error}") from error
+    return found
+
+
+def operating_system_user() -> str:
+    """Who runs this process, as an actor's id; `uid-<number>` if the system has no usable name."""
+    if not hasattr(os, "getuid"):
+        return "anonymous"
+    import pwd
+
+    try:
+        return actor_id(pwd.getpwuid(os.getuid()).pw_name)
+    except (KeyError, Invalid):
+        return f"uid-{os.getuid()}"
