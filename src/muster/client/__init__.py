@@ -1,0 +1,64 @@
+"""The Python client: a server's registry, with the methods of `ModelRegistry` and the whole API.
+
+    client = Client("http://127.0.0.1:5000")
+    version = client.register("digits", "v1", files="out/", metrics={"accuracy": 0.97})
+    client.deploy(version["model_id"], reason="first release")
+    client.deployments()
+
+Errors are those of `muster.errors`, by the same classes as in the server.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Final, Self
+
+import httpx
+
+from muster.client.calls import Calls
+from muster.client.files import FilesOf
+from muster.client.source import dataset, work_tree
+from muster.client.tables import Board, Record
+
+__all__ = ["Board", "Client", "Record", "dataset", "work_tree"]
+
+DEFAULT_URL: Final = "http://127.0.0.1:5000"
+
+
+class Client(FilesOf):
+    """A registry behind a server. Threads may share it."""
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        actor: str | None = None,
+        *,
+        timeout_s: float = 60.0,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        """`actor` is who you are, as the history will say it; `timeout_s` is for one answer.
+
+        `transport` is how requests get there, if not over the network.
+        """
+        self.calls = Calls(url, actor, timeout_s=timeout_s, transport=transport)
+
+    @property
+    def url(self) -> str:
+        """The server's address."""
+        return self.calls.url
+
+    def healthy(self) -> bool:
+        """Whether the server answers."""
+        return bool(self.calls.get("/healthz").json().get("status") == "ok")
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.calls.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
