@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
+import muster.domain.placing  # noqa: F401  registers its plans
 from muster.domain import changes as c
+from muster.domain.errors import MusterError
 from muster.domain.messages import Entry
 from muster.domain.names import model_id
 from muster.domain.plan import plan
 from muster.domain.records import Artifact, Config, Environment, Version
 from muster.domain.snapshot import Plan
-from muster.service.ports import Index, Logged
-
-# Imported for its plans: `plan` dispatches on what is registered.
-import muster.domain.placing  # noqa: F401  # isort: skip
+from muster.service.ports import Index, Logged, Transaction
 
 ADA = c.Actor("ada")
 START = datetime(2026, 1, 1, 9, tzinfo=UTC)
@@ -68,7 +67,7 @@ def an_entry(
     request: tuple[str, str] | None = None,
 ) -> Entry:
     """What the commit of a planned change says."""
-    observed = change if isinstance(change, c.Observe) else None
+    seen = change if isinstance(change, c.Observe) else None
     return Entry(
         kind=change.kind,
         subject=planned.subject,
@@ -82,21 +81,15 @@ def an_entry(
         also=planned.also,
         deployed=planned.deployed,
         request=request,
-        observed=observed and observed.state,
-        instance=observed and observed.instance,
-        digest=observed and observed.digest,
+        observed=seen.state if seen else None,
+        instance=seen.instance if seen else None,
+        digest=seen.digest if seen else None,
     )
 
 
 def a_commit(position: int) -> str:
     """An id for the commit at that position: 40 hex digits, no two alike."""
     return hashlib.sha256(f"commit {position}".encode()).hexdigest()[:40]
-
-
-class Keeper(Protocol):
-    """An index that can be closed."""
-
-    def close(self) -> None: ...
 
 
 @dataclass
@@ -110,6 +103,7 @@ class Story:
     index: Index
     log: list[tuple[str, Entry]] = field(default_factory=list)
     tree: dict[str, bytes] = field(default_factory=dict)
+    edits: list[Mapping[str, bytes | None]] = field(default_factory=list)
     time: datetime = START
 
     def begin(self) -> Story:
@@ -118,33 +112,49 @@ class Story:
         return self
 
     def do(self, *changes: c.Change, **said: Any) -> list[Logged]:
-        """Each change in a batch of its own; those that change nothing give no row."""
+        """Each change in a transaction of its own; those that change nothing give no row."""
         return [logged for change in changes for logged in self.batch([change], **said)]
 
-    def batch(self, changes: list[c.Change], **said: Any) -> list[Logged]:
-        """All changes in one transaction. What `plan` refuses is raised and undoes the batch."""
-        log, tree, made = list(self.log), dict(self.tree), list[Logged]()
+    def batch(self, changes: Sequence[c.Change], *, skip_refused: bool = False, **said: Any) -> list[Logged]:
+        """All changes in one transaction; one that is refused undoes the batch, or is skipped."""
+        told = Story(self.index, list(self.log), dict(self.tree), list(self.edits), self.time)
+        made = list[Logged]()
         with self.index.transaction() as transaction:
             for change in changes:
-                with transaction.savepoint():
-                    planned = plan(change, transaction)
-                    if planned.nothing:
-                        continue
-                    self.time += timedelta(seconds=1)
-                    entry = an_entry(change, planned, self.time, **said)
-                    position = transaction.project(entry, planned.edits)
-                commit = a_commit(position)
-                log.append((commit, entry))
-                apply(tree, planned.edits)
-                made.append(Logged(position, commit, entry))
+                try:
+                    with transaction.savepoint():
+                        made += told._one(change, transaction, said)
+                except MusterError:
+                    if not skip_refused:
+                        raise
             transaction.seal([logged.commit for logged in made])
-        self.log, self.tree = log, tree
+        self.log, self.tree, self.edits, self.time = told.log, told.tree, told.edits, told.time
         return made
+
+    def _one(self, change: c.Change, transaction: Transaction, said: dict[str, Any]) -> list[Logged]:
+        planned = plan(change, transaction)
+        if planned.nothing:
+            return []
+        self.time += timedelta(seconds=1)
+        entry = an_entry(change, planned, self.time, **said)
+        position = transaction.project(entry, planned.edits)
+        commit = a_commit(position)
+        self.log.append((commit, entry))
+        self.edits.append(planned.edits)
+        apply(self.tree, planned.edits)
+        return [Logged(position, commit, entry)]
 
     @property
     def head(self) -> str:
         """The newest commit."""
         return self.log[-1][0]
+
+    def until(self, position: int) -> Story:
+        """The same story as it was at that position, without its index."""
+        told = Story(self.index, self.log[:position], {}, self.edits[:position])
+        for edits in told.edits:
+            apply(told.tree, edits)
+        return told
 
     def in_tree_order(self) -> list[tuple[str, bytes]]:
         """The tree as Git walks it: paths by their bytes."""

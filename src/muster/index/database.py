@@ -24,6 +24,9 @@ from muster.index import tables
 
 BUSY_TIMEOUT_S = 30.0
 _IDLE_READERS = 16  # kept open; more are opened when more threads read at once
+# Pages in the write-ahead log before they go into the file: most were written
+# several times by then. 16 MiB take a few dozen milliseconds.
+_CHECKPOINT_PAGES = 4000
 _STATEMENTS = 512  # prepared statements that a connection keeps
 
 _NAMED = sqlite.dialect(paramstyle="named")
@@ -119,6 +122,7 @@ def connect(path: Path, *, cache_mib: int) -> sqlite3.Connection:
             "journal_mode = WAL",
             "synchronous = NORMAL",
             f"cache_size = -{cache_mib * 1024}",
+            f"wal_autocheckpoint = {_CHECKPOINT_PAGES}",
             "journal_size_limit = 67108864",
             "secure_delete = OFF",
             "temp_store = MEMORY",

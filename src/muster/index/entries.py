@@ -16,7 +16,7 @@ from muster.service.ports import Logged
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_TOUCHES_MODEL = frozenset({"create-model", "update-model", "alias", "register", "delete", "delete-model"})
+TOUCHES_MODEL = frozenset({"create-model", "update-model", "alias", "register", "delete", "delete-model"})
 
 
 def microseconds(time: datetime) -> int:
@@ -104,6 +104,12 @@ def logged(row: Row) -> Logged:
             digest=change.digest,
         ),
     )
+
+
+def answer(row: Row) -> tuple[str, Logged] | None:
+    """The digest of the request and the change that answered it, of a row with an idempotency key."""
+    found = logged(row)
+    return (found.entry.request[1], found) if found.entry.request else None
 
 
 class TouchRow(NamedTuple):
@@ -194,7 +200,7 @@ class ModelMarks(NamedTuple):
 
 def model_marks_after(before: ModelMarks | None, position: int, kind: str) -> ModelMarks | None:
     """The marks of a model that a change of `kind` names, after it."""
-    if kind not in _TOUCHES_MODEL:
+    if kind not in TOUCHES_MODEL:
         return before
     again = before is not None and before.live
     created = before.created if before is not None and again else position

@@ -13,8 +13,9 @@ from sqlalchemy import ColumnElement, Integer, Text, bindparam, func, literal_co
 from muster.domain.messages import rfc3339
 from muster.domain.views import Times
 from muster.index.database import Reads, Row, limited, sql
-from muster.index.entries import logged, microseconds, moment
-from muster.index.tables import changes, placements, places, touches, versions
+from muster.index.entries import TOUCHES_MODEL, answer, logged, microseconds, moment
+from muster.index.statements import ANSWERED
+from muster.index.tables import changes, models, placements, places, touches, versions
 from muster.service.ports import ChangeFilter, Logged, Placed
 
 _MIN_PREFIX = 7
@@ -73,6 +74,41 @@ _TOUCHES = limited(
 )
 _LAST_TOUCH = sql(_TOUCHES.where(touches.c.record))
 _LAST_OF_KIND = sql(_TOUCHES.where(touches.c.own, touches.c.kind == bindparam("kind")))
+_LAST_PLACING = sql(
+    limited(
+        select(changes)
+        .join(placements, placements.c.position == changes.c.position)
+        .where(
+            placements.c.environment == bindparam("environment", type_=Text()),
+            placements.c.model == bindparam("model", type_=Text()),
+        )
+        .order_by(placements.c.position.desc()),
+        1,
+    )
+)
+
+_OF_MODEL = select(changes.c.time_us, changes.c.kind).where(
+    changes.c.model == bindparam("model", type_=Text()),
+    changes.c.kind.concat(literal_column("''")).in_(
+        [literal_column(f"'{kind}'") for kind in sorted(TOUCHES_MODEL)]
+    ),
+)
+_MODEL_TOUCHED = sql(
+    limited(_OF_MODEL.where(changes.c.position <= _position).order_by(changes.c.position.desc()), 1)
+)
+_MODEL_FIRST = sql(limited(_OF_MODEL.where(changes.c.position > _position).order_by(changes.c.position), 1))
+_MODEL_CREATED = sql(
+    select(changes.c.time_us)
+    .join(models, models.c.created == changes.c.position)
+    .where(models.c.name == bindparam("model", type_=Text()), models.c.created <= _position)
+)
+_MODEL_DELETED = sql(
+    select(func.max(changes.c.position)).where(
+        changes.c.model == bindparam("model", type_=Text()),
+        changes.c.kind.concat(literal_column("''")) == literal_column("'delete-model'"),
+        changes.c.position <= _position,
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +271,29 @@ class LogReads(Reads):
             last_deployed=_shown(deploy) if deploy else None,
             last_rollback=_shown(rollback) if rollback else None,
         )
+
+    def model_times_at(self, position: int, model: str) -> Times | None:
+        """When the model was created and last updated, as of that position; None if it was not there."""
+        values: dict[str, object] = {"model": model, "position": position}
+        touched = self._readers.one(_MODEL_TOUCHED, values)
+        if touched is None or touched[1] == "delete-model":
+            return None
+        created = self._readers.one(_MODEL_CREATED, values)
+        if created is None:
+            # It was deleted since: what counts is its first change after an earlier deletion.
+            gone = self._readers.one(_MODEL_DELETED, values)
+            created = self._readers.one(_MODEL_FIRST, values | {"position": (gone and gone[0]) or 0})
+        return Times(_shown(created or touched), _shown(touched))
+
+    def last_placing(self, environment: str, model: str) -> Logged | None:
+        """The newest change that declared anything for the model there, be it nothing."""
+        row = self._readers.one(_LAST_PLACING, {"environment": environment, "model": model})
+        return logged(row) if row else None
+
+    def answered(self, key: str) -> tuple[str, Logged] | None:
+        """The sha256 of the request that came with an idempotency key, and the change it made."""
+        row = self._readers.one(ANSWERED, {"key": key})
+        return answer(row) if row else None
 
 
 def _place(row: Row) -> int:

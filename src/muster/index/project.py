@@ -20,9 +20,9 @@ from muster.index.entries import (
     Mark,
     Marks,
     ModelMarks,
+    answer,
     change_row,
     environment_touched_after,
-    logged,
     marks_after,
     model_marks_after,
     moment,
@@ -71,6 +71,8 @@ class SqlTransaction(SqlSnapshot):
         self._position: int = row[0] if row else 0
         self._time_us: int | None = row[1] if row else None
         self._unsealed = 0
+        # Kept until `seal`: FTS5 writes itself out at the end of every savepoint.
+        self._names: list[tuple[int, str]] = []
 
     # --------------------------------------------------------- the log
 
@@ -83,10 +85,7 @@ class SqlTransaction(SqlSnapshot):
 
     def answered(self, key: str) -> tuple[str, Logged] | None:
         row = self._one(s.ANSWERED, {"key": key})
-        if row is None:
-            return None
-        found = logged(row)
-        return (found.entry.request[1], found) if found.entry.request else None
+        return answer(row) if row else None
 
     def seal(self, commits: Sequence[str]) -> None:
         if len(commits) != self._unsealed:
@@ -95,6 +94,8 @@ class SqlTransaction(SqlSnapshot):
             return
         first = self._position - self._unsealed + 1
         self._each(s.SEAL, [{"commit": c, "at": first + i} for i, c in enumerate(commits)])
+        self._each(tables.ADD_TEXT, self._names)
+        self._names.clear()
         self._do(s.SET_HEAD, {"head": commits[-1]})
         self._unsealed = 0
 
@@ -107,11 +108,13 @@ class SqlTransaction(SqlSnapshot):
     def savepoint(self) -> Iterator[None]:
         self._check_open()
         before = (self._position, self._time_us, self._unsealed)
+        names = len(self._names)
         self._do("SAVEPOINT change")
         try:
             yield
         except BaseException:
             self._position, self._time_us, self._unsealed = before
+            del self._names[names:]
             if self._connection.in_transaction:  # a full disk has undone it all already
                 self._do("ROLLBACK TO change")
                 self._do("RELEASE change")
@@ -142,8 +145,7 @@ class SqlTransaction(SqlSnapshot):
             for number in found.versions:
                 stale[entry.model, number] = None
         for model, number in stale:
-            own = model == entry.model
-            self._version(model, number, entry, found.versions.get(number) if own else None)
+            self._version(model, number, entry, found)
         return position
 
     def _environments(self, entry: Entry, found: Edits, stale: dict[_Version, None]) -> None:
@@ -195,9 +197,11 @@ class SqlTransaction(SqlSnapshot):
             return
         model = model_of(found.model)
         old = model_of(row[3]) if row else None
-        if old is not None:
-            self._do(s.DELETE_MODEL, {"model": name})
-        self._do(INSERT_MODEL, model_row(model, found.model, marks))
+        written = model_row(model, found.model, marks)
+        if old is None:
+            self._do(INSERT_MODEL, written)
+        else:
+            self._do(s.UPDATE_MODEL, written._asdict())
         if old is None or old.tags != model.tags:
             self._each(s.DELETE_MODEL_TAG, list(model_tag_rows(old)) if old else [])
             self._each(INSERT_MODEL_TAG, list(model_tag_rows(model)))
@@ -211,8 +215,9 @@ class SqlTransaction(SqlSnapshot):
             if artifact is not None:
                 self._do(INSERT_FILE, file_row(model, number, artifact))
 
-    def _version(self, model: str, number: int, entry: Entry, record: bytes | None) -> None:
-        """Write the row of a version anew: its record or its files, marks or places changed."""
+    def _version(self, model: str, number: int, entry: Entry, found: Edits) -> None:
+        """Write the row of a version anew: its record, its files, marks or places changed."""
+        record = found.versions.get(number) if model == entry.model else None
         key = {"model": model, "number": number}
         row = self._one(s.VERSION_ROW, key)
         marks = _marks(row) if row else None
@@ -223,11 +228,12 @@ class SqlTransaction(SqlSnapshot):
             return
         old = version_of(row[0]) if row else None
         data: bytes = row[0] if record is None and row else record or b""
-        version = with_files(data, self.files(model, number))
+        files = self.files(model, number) if row or number in found.files else ()
+        version = with_files(data, files)
         written = version_row(version, data, marks, self._places(model, number) if row else ())
         if row is None:
             self._do(INSERT_VERSION, written)
-            self._do(tables.ADD_TEXT, (written.sequence, written.folded))
+            self._names.append((written.sequence, written.folded))
         else:
             self._do(s.UPDATE_VERSION, written._asdict())
         if record is not None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from functools import lru_cache
 
 from sqlalchemy import Integer, Select, Text, bindparam, func, literal_column, select
 
+from muster.domain.messages import rfc3339
 from muster.domain.names import Reference
 from muster.domain.records import Deployment, Environment, Model
 from muster.index.database import Reads, limited, sql
@@ -18,6 +18,7 @@ from muster.index.tables import (
     changes,
     deployments,
     environments,
+    files,
     meta,
     model_tags,
     models,
@@ -59,6 +60,16 @@ _RESOLVE = {
         ).where(deployments.c.environment == _what, deployments.c.model == _model)
     ),
 }
+
+# A tombstone has no files.
+_WITH_FILE = sql(
+    limited(
+        select(files.c.number)
+        .where(files.c.model == _model, files.c.sha256 == bindparam("sha256", type_=Text()))
+        .order_by(files.c.number.desc()),
+        1,
+    )
+)
 
 _created = changes.alias("created")
 _touched = changes.alias("touched")
@@ -104,12 +115,17 @@ class RecordReads(Reads):
             row = self._readers.one(_RESOLVE["number"], {"model": reference.model, "number": number})
         return (row[0], row[1]) if row else None
 
+    def version_with_file(self, model: str, sha256: str) -> int | None:
+        """The number of the newest live version of the model that holds a file with that digest."""
+        row = self._readers.one(_WITH_FILE, {"model": model, "sha256": sha256})
+        return row[0] if row else None
+
     # --------------------------------------------------------- models
 
-    def model_record(self, name: str) -> tuple[Model, str, datetime, datetime] | None:
+    def model_record(self, name: str) -> tuple[Model, str, str, str] | None:
         """The live model, the last commit that touched it, when it was created and last updated."""
         row = self._readers.one(_MODEL, {"model": name})
-        return (model_of(row[0]), row[1], moment(row[2]), moment(row[3])) if row else None
+        return (model_of(row[0]), row[1], rfc3339(moment(row[2])), rfc3339(moment(row[3]))) if row else None
 
     def models(
         self,

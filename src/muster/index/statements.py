@@ -86,7 +86,11 @@ PLACES = sql(
 MODEL_ROW = sql(
     select(models.c.live, models.c.created, models.c.touched, models.c.record).where(models.c.name == _model)
 )
-DELETE_MODEL = sql(delete(models).where(models.c.name == _model))
+UPDATE_MODEL = sql(
+    update(models)
+    .where(models.c.name == bindparam("name", type_=Text()))
+    .values({c: bindparam(c.name) for c in models.c if c.name not in ("name", "folded")})
+)
 TOUCH_MODEL = sql(update(models).where(models.c.name == _model).values(touched=bindparam("touched")))
 DELETE_MODEL_TAG = deleting(model_tags, ModelTagRow._fields)
 DELETE_ALIASES = sql(delete(aliases).where(aliases.c.model == _model))

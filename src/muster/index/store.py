@@ -13,6 +13,7 @@ from muster.domain.errors import Unavailable
 from muster.domain.messages import Entry
 from muster.domain.snapshot import Snapshot
 from muster.index import database
+from muster.index.compare import differences
 from muster.index.database import BUSY_TIMEOUT_S, Readers, translating
 from muster.index.history import LogReads
 from muster.index.project import SqlTransaction
@@ -20,7 +21,7 @@ from muster.index.reads import RecordReads
 from muster.index.rebuild import rebuild
 from muster.index.search import VersionLists
 from muster.index.snapshot import SqlSnapshot
-from muster.service.ports import Transaction
+from muster.service.ports import Index, Transaction
 
 
 class SqlIndex(RecordReads, VersionLists, LogReads):
@@ -81,6 +82,16 @@ class SqlIndex(RecordReads, VersionLists, LogReads):
         """
         with self._begun() as connection, translating():
             rebuild(connection, head, log, tree)
+
+    def differences(self, other: Index) -> list[str]:
+        """In which rows this index and `other` differ, a sentence a table; empty if they say the same.
+
+        Writers wait meanwhile.
+        """
+        if not isinstance(other, SqlIndex):
+            raise TypeError("only two indexes of one kind can be compared row by row")
+        with self._begun() as ours, other._begun() as theirs, translating():
+            return differences(ours, theirs)
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:

@@ -261,3 +261,5 @@ CREATE VIRTUAL TABLE versions_text USING fts5(
 """
 ADD_TEXT = "INSERT INTO versions_text(rowid, folded) VALUES (?, ?)"
 REBUILD_TEXT = "INSERT INTO versions_text(versions_text) VALUES ('rebuild')"
+# Fails with SQLITE_CORRUPT if the text index does not fit its content.
+CHECK_TEXT = "INSERT INTO versions_text(versions_text, rank) VALUES ('integrity-check', 1)"
