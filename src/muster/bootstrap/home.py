@@ -36,7 +36,8 @@ from muster.serving.inspect import ChildInspector
 from muster.serving.routes import RouteTable
 from muster.serving.runtimes import RuntimeChoice, Runtimes
 from muster.settings import Settings
-from muster.targets.process import ProcessTarget, Timing
+from muster.targets.pool import Timing
+from muster.targets.process import ProcessTarget
 
 Crash = Callable[[str], None]
 
@@ -171,12 +172,17 @@ def _assemble(settings: Settings, storage: Storage, run_dir: Path, crash: Crash,
         runtime_for=RuntimeChoice(Runtimes.installed(), lambda file: artifacts.path(file.sha256)),
         on_transition=transitions,
         environ=settings.surroundings,
-        timing=Timing(),
+        timing=Timing(start_timeout_s=settings.start_timeout_s, drain_timeout_s=settings.drain_timeout_s),
         crash=crash,
     )
     targets = {"process": target}
     deployer = Deployer(
-        registry, targets, Operations(now), start_timeout_s=settings.start_timeout_s, crash=crash
+        registry,
+        targets,
+        Operations(now),
+        start_timeout_s=settings.start_timeout_s,
+        standby=settings.standby,
+        crash=crash,
     )
     observer = Observer(registry, targets, clock=now, report_ttl_s=settings.report_ttl_s)
     transitions.observer = observer

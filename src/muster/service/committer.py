@@ -191,7 +191,7 @@ class Committer:
             if isinstance(refusal, StorageFull):
                 return refusal
             outcomes = [refusal] * len(batch)
-        except Exception as error:  # noqa: BLE001  it outlives every fault, and its callers hear of it
+        except Exception as error:  # noqa: BLE001  it outlives every fault; callers hear of it
             outcomes = [error] * len(batch)
         for submission, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, Recorded):

@@ -45,13 +45,18 @@ class Deployer:
         operations: Operations,
         *,
         start_timeout_s: float,
+        standby: bool = True,
         crash: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`targets` by name; one that is not among them (`external`) is declared only."""
+        """`targets` by name; one that is not among them (`external`) is declared only.
+
+        With `standby` the version that a rollback would return to is kept ready.
+        """
         self._registry = registry
         self._targets = targets
         self.operations = operations
         self._start_timeout_s = start_timeout_s
+        self._standby = standby
         self._crash = crash
 
     def begin(
@@ -119,8 +124,7 @@ class Deployer:
         self.operations.step(operation, "starting")
         try:
             check_intact(self._registry.artifacts, candidate)
-            desired = desired_of(self._registry, seen.environment, seen.model, extra=candidate)
-            target.apply(desired)
+            target.apply(self._desired(seen.environment, seen.model, extra=candidate))
             state = self._await_ready(target, seen, candidate)
         except MusterError as error:
             # The attempt is over: the target goes back to what Git says, the candidate stops.
@@ -150,10 +154,26 @@ class Deployer:
         record, _ = self._registry.environment(environment)
         target = self._targets.get(record.target)
         if target is not None:
-            target.apply(desired_of(self._registry, environment, model))
+            target.apply(self._desired(environment, model))
 
-
-# ------------------------------------------------------------ what is to run
+    def _desired(self, environment: str, model: str, *, extra: Instance | None = None) -> Desired:
+        """All that the model is to have there by what Git says, and `extra` warm beside it."""
+        # The position first: with an older one than the content a target does nothing
+        # wrong, with a newer one it would keep what is outdated.
+        newest = self._registry.index.last_placing(environment, model)
+        active, standby = None, None
+        with self._registry.index.snapshot() as now:
+            place = environment_of(now, environment)
+            deployment = now.deployment(environment, model)
+            if deployment is not None and deployment.version is not None and not deployment.recorded:
+                active = _runnable(now, place, model, Earlier(deployment.version, deployment.config))
+                if self._standby and deployment.earlier:
+                    standby = _runnable(now, place, model, deployment.earlier[0])
+        warm = [each for each in (extra, standby) if each is not None and each != active]
+        if warm[:1] == warm[1:]:
+            warm.pop()  # what stands by is what comes up
+        position = newest.position if newest else 0
+        return Desired(environment, model, position, active, tuple(warm))
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,28 +216,6 @@ class _Seen:
         if isinstance(self.change, Undeploy):
             return self.change
         return replace(self.change, expected=self.touched, guarded=True)
-
-
-def desired_of(registry: Registry, environment: str, model: str, *, extra: Instance | None = None) -> Desired:
-    """All that the model is to have there by what Git says, and `extra` warm beside it.
-
-    The version that a rollback would return to is kept warm.
-    """
-    # The position first: with an older one than the content a target does nothing
-    # wrong, with a newer one it would keep what is outdated.
-    newest = registry.index.last_placing(environment, model)
-    with registry.index.snapshot() as now:
-        place = environment_of(now, environment)
-        deployment = now.deployment(environment, model)
-        if deployment is None or deployment.version is None or deployment.recorded:
-            active, standby = None, None
-        else:
-            active = _runnable(now, place, model, Earlier(deployment.version, deployment.config))
-            standby = _runnable(now, place, model, deployment.earlier[0]) if deployment.earlier else None
-    warm = [standby] if standby is not None and standby not in (active, extra) else []
-    if extra is not None and extra != active:
-        warm.insert(0, extra)
-    return Desired(environment, model, newest.position if newest else 0, active, tuple(warm))
 
 
 def _runnable(now: Snapshot, place: Environment, model: str, wanted: Earlier) -> Instance | None:

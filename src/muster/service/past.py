@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -40,6 +40,10 @@ class FieldChange:
     field: str
     before: Json
     after: Json
+
+    def view(self) -> dict[str, Json]:
+        """It as the API shows it."""
+        return {"path": self.path, "field": self.field, "before": self.before, "after": self.after}
 
 
 class Past:
@@ -160,22 +164,27 @@ class Past:
         return next(iter(self._index.changes(wanted, before=at.position + 1, limit=1)), None)
 
     def fields(self, commit: str) -> list[FieldChange]:
-        """What a commit changed, field by field; a file's pointer counts as one field, its digest."""
-        found: list[FieldChange] = []
-        for path, before, after in self._history.diff(commit):
-            old, new = _flat(path, before), _flat(path, after)
-            found += [
-                FieldChange(path, field, old.get(field), new.get(field))
-                for field in sorted(old.keys() | new.keys())
-                if old.get(field) != new.get(field)
-            ]
-        return found
+        """What a commit changed, field by field."""
+        return field_changes(self._history.diff(commit))
 
     def _files(self, at: Logged, model: str, number: int) -> Iterator[Artifact]:
         under = names.file_path(model, number, "").rstrip("/")
         for path, data in self._history.walk(at.commit, under):
             sha256, size = lfs.parse_pointer(data)
             yield Artifact(path.removeprefix(f"{under}/"), size, sha256)
+
+
+def field_changes(edits: Iterable[tuple[str, bytes | None, bytes | None]]) -> list[FieldChange]:
+    """(path, before, after) of files, field by field; a file's pointer counts as one field, its digest."""
+    found: list[FieldChange] = []
+    for path, before, after in edits:
+        old, new = _flat(path, before), _flat(path, after)
+        found += [
+            FieldChange(path, field, old.get(field), new.get(field))
+            for field in sorted(old.keys() | new.keys())
+            if old.get(field) != new.get(field)
+        ]
+    return found
 
 
 def _flat(path: str, data: bytes | None) -> dict[str, Json]:
