@@ -1,0 +1,121 @@
+"""Where the demo happens: a temporary folder, a server of its own in it, and commands run there."""
+
+from __future__ import annotations
+
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from muster.demo.telling import Disappointed
+
+MUSTER: Final = (sys.executable, "-c", "from muster.cli import main; main()")
+_START_S: Final = 60.0
+_STOP_S: Final = 20.0
+_COMMAND_S: Final = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A folder with a server's registry in it; `environment` is what commands there are run with."""
+
+    folder: Path
+    url: str
+    environment: Mapping[str, str]
+
+    @property
+    def home(self) -> Path:
+        """The registry's folder."""
+        return self.folder / "registry"
+
+    def run(self, command: tuple[str, ...], actor: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Run a command there to its end; `muster` is this very installation."""
+        program = MUSTER if command[0] == "muster" else command[:1]
+        environment = dict(self.environment) | ({"MUSTER_ACTOR": actor} if actor else {})
+        return subprocess.run(
+            [*program, *command[1:]],
+            cwd=self.folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=_COMMAND_S,
+            check=False,
+        )
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """A temporary folder, gone at the end."""
+    with tempfile.TemporaryDirectory(prefix="muster-demo-") as path:
+        yield Path(path).resolve()
+
+
+@contextmanager
+def serving(where: Path, surroundings: Mapping[str, str], columns: int) -> Iterator[Place]:
+    """A server on a free port with a new registry, stopped at the end.
+
+    Raises:
+        Disappointed: it did not come up; with what it said.
+    """
+    # What the caller's shell says of another registry is not for this one.
+    environment = {name: value for name, value in surroundings.items() if not name.startswith("MUSTER_")}
+    environment["COLUMNS"] = str(columns)
+    log = where / "server.log"
+    with log.open("w") as errors:
+        server = subprocess.Popen(
+            [*MUSTER, "serve", "--home", "registry", "--port", "0"],
+            cwd=where,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+        try:
+            url = _address(server, log)
+            yield Place(where, url, environment | {"MUSTER_URL": url})
+        finally:
+            _stop(server)
+
+
+def _address(server: subprocess.Popen[str], log: Path) -> str:
+    """The address that the server prints once it answers."""
+    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+    def read() -> None:
+        assert server.stdout is not None
+        with server.stdout as output:
+            for line in output:
+                lines.put(line)
+        lines.put(None)
+
+    # It goes on reading to the end, so that the server never blocks on a full pipe.
+    threading.Thread(target=read, name="server-output", daemon=True).start()
+    while True:
+        try:
+            line = lines.get(timeout=_START_S)
+        except queue.Empty:
+            line = None
+        if line is None:
+            raise Disappointed(f"the server comes up (it said: {log.read_text()[-2000:].strip()})")
+        for word in line.split():
+            if word.startswith("http://"):
+                return word.rstrip("/.,")
+
+
+def _stop(server: subprocess.Popen[str]) -> None:
+    server.send_signal(signal.SIGTERM)
+    try:
+        server.wait(_STOP_S)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
