@@ -63,14 +63,18 @@ def serve(settings: Settings, ready: Callable[[str], None] = lambda _: None) -> 
             timeout_graceful_shutdown=SHUTDOWN_GRACE_S,
             lifespan="on",
         )
-        server = _Server(config, lambda: (announce(url), ready(url)))
-        server.run(sockets=[listening])
+
+        def started() -> None:
+            announce(url)
+            ready(url)
+
+        _Server(config, started).run(sockets=[listening])
 
 
 class _Server(uvicorn.Server):
     """uvicorn's server, which says when it answers."""
 
-    def __init__(self, config: uvicorn.Config, started: Callable[[], object]) -> None:
+    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
         super().__init__(config)
         self._started = started
 

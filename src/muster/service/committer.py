@@ -180,7 +180,7 @@ class Committer:
                     submission.outcome.set_exception(refusal)
 
     def _answered(self, batch: list[Submission]) -> Exception | None:
-        """Write the batch and answer it; if the disk is full nothing is answered yet, and that is returned."""
+        """Write the batch and answer it; on a full disk answer nothing, and give back the refusal."""
         outcomes: Sequence[Recorded | Exception]
         try:
             outcomes = self._write(batch)

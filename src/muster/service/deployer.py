@@ -170,7 +170,7 @@ class Deployer:
                 if self._standby and deployment.earlier:
                     standby = _runnable(now, place, model, deployment.earlier[0])
         warm = [each for each in (extra, standby) if each is not None and each != active]
-        if warm[:1] == warm[1:]:
+        if len(warm) == 2 and warm[0] == warm[1]:
             warm.pop()  # what stands by is what comes up
         position = newest.position if newest else 0
         return Desired(environment, model, position, active, tuple(warm))
