@@ -81,6 +81,7 @@ def model_from_dict(record: Fields) -> Model:
 
 def version_to_dict(version: Version) -> dict[str, Json]:
     """The content of `version.json`; the files are beside it, as pointers."""
+    data = version.training_data
     return {
         "model": version.model,
         "number": version.number,
@@ -96,9 +97,6 @@ def version_to_dict(version: Version) -> dict[str, Json]:
                 "tags": dict(version.tags),
                 "metrics": dict(version.metrics),
                 "params": dict(version.params),
-                "training_data": version.training_data
-                if not isinstance(version.training_data, Mapping)
-                else dict(version.training_data),
                 "source": version.source and dict(version.source),
                 "bases": [dict(base) for base in version.bases],
                 "external": version.external and dict(version.external),
@@ -108,6 +106,8 @@ def version_to_dict(version: Version) -> dict[str, Json]:
                 "registered": version.registered,
             }
         ),
+        # An empty text was said; only None was not.
+        **({} if data is None else {"training_data": data if isinstance(data, str) else dict(data)}),
     }
 
 

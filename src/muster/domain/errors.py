@@ -44,7 +44,10 @@ class Problem:
 
 def shown(value: object) -> str:
     """`value` as an error message shows it: its repr, at most 80 characters."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # bottomless, or a number with more digits than Python prints
+        return f"a {type(value).__name__} too large to show"
     return text if len(text) <= 80 else text[:76] + " ..."
 
 

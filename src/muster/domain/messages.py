@@ -107,13 +107,16 @@ def parse(message: str) -> Entry:
     try:
         request = found.get("Request")
         key, _, request_digest = (request or "").rpartition(" ")
+        time = datetime.fromisoformat(found["Time"])
+        if time.tzinfo is None:
+            raise ValueError("a Muster-Time without its offset from UTC")
         return Entry(
             kind=found["Change"],
             subject=subject,
             reason=reason,
             actor=found["Actor"],
             auth=found["Auth"],
-            time=datetime.fromisoformat(found["Time"]),
+            time=time,
             model=found.get("Model"),
             number=int(found["Version"]) if "Version" in found else None,
             environment=found.get("Environment"),

@@ -22,7 +22,9 @@ _HEX40 = re.compile(r"[0-9a-f]{40}")
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 _ACTOR = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789._-")
-_WINDOWS = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9]|conin\$|conout\$)(\..*)?", re.IGNORECASE)
+_WINDOWS = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\..*)?", re.IGNORECASE)
+# What HFS+ overlooks in a name, and `git fsck` with it: `.g<ZWNJ>it` is `.git` there.
+_OVERLOOKED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 _BIDI = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 
 
@@ -133,7 +135,8 @@ def artifact_path(value: object, field: str = "path") -> str:
             raise Invalid.one(field, value, "must be relative, without empty, '.' or '..' components")
         if len(part.encode()) > 255:
             raise Invalid.one(field, value, "must have components of at most 255 bytes")
-        if unicodedata.normalize("NFKC", part).lower().startswith((".git", "git~")):
+        seen = unicodedata.normalize("NFKC", _OVERLOOKED.sub("", part)).lower()
+        if seen.startswith((".git", "git~")):
             raise Invalid.one(field, value, "must not have a component that begins with '.git'")
         if part.endswith((".", " ")) or set(part) & set('<>:"|?*') or _WINDOWS.fullmatch(part):
             raise Invalid.one(field, value, "must not have a component that Windows cannot name")

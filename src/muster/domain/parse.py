@@ -67,8 +67,9 @@ class Form:
         """Raise `Invalid` with all problems, unknown fields among them; else do nothing."""
         for field in self._body:
             if field not in self._asked:
+                told = str(field)  # an answer must be able to name it, whatever it holds
                 self.wrong(
-                    str(field),
+                    told if told.isprintable() and len(told) <= 80 else shown(told),
                     self._body[field],
                     f"is not a field here; there are {', '.join(sorted(self._asked))}",
                 )
@@ -172,9 +173,11 @@ def plain(value: object, field: str, depth: int = MAX_DEPTH) -> Json:
 
 
 def mapping(
-    parse: Callable[[object, str], T], limit: int = MAX_TAGS
+    parse: Callable[[object, str], T],
+    limit: int = MAX_TAGS,
+    key_of: Callable[[object, str], str] = name,
 ) -> Callable[[object, str], dict[str, T]]:
-    """A parser for an object whose keys are names and whose values `parse` accepts."""
+    """A parser for an object whose keys `key_of` and whose values `parse` accepts."""
 
     def parsed(value: object, field: str) -> dict[str, T]:
         if not isinstance(value, Mapping):
@@ -185,7 +188,8 @@ def mapping(
         problems: list[Problem] = []
         for key, item in value.items():
             try:
-                found[name(key, f"{field} key")] = parse(item, f"{field}.{key}")
+                kept = key_of(key, f"{field} key")
+                found[kept] = parse(item, f"{field}.{kept}")
             except Invalid as invalid:
                 problems.extend(invalid.problems)
         if problems:
@@ -255,7 +259,16 @@ def bases(value: object, field: str) -> tuple[Fields, ...]:
     """A list of at most 100 bases."""
     if not isinstance(value, (list, tuple)) or len(value) > 100:
         raise Invalid.one(field, value, "must be a list of at most 100")
-    return tuple(base(item, f"{field}[{at}]") for at, item in enumerate(value))
+    found: list[Fields] = []
+    problems: list[Problem] = []
+    for at, item in enumerate(value):
+        try:
+            found.append(base(item, f"{field}[{at}]"))
+        except Invalid as invalid:
+            problems.extend(invalid.problems)
+    if problems:
+        raise Invalid(problems)
+    return tuple(found)
 
 
 def external(value: object, field: str) -> Fields:
@@ -314,8 +327,8 @@ def registration(body: object, *, strict: bool) -> tuple[RegisterVersion, str]:
 # ------------------------------------------------------------ how a version runs
 
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
-_SECRET_NAME = re.compile(
-    r"(?i)(secret|token|passw(or)?d|passphrase|credential|private_?key|api_?key|access_?key)"
+_SECRET_NAME = re.compile(  # not MAX_TOKENS, not TOKENIZERS_PARALLELISM
+    r"(?i)(secret|token(?!s|i[sz])|passw(or)?d|passphrase|credential|private_?key|api_?key|access_?key)"
 )
 _SECRET_VALUE = re.compile(
     r"AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_|glpat-|hf_[A-Za-z0-9]{20,}|sk-[A-Za-z0-9_-]{16,}"
@@ -346,12 +359,13 @@ def _env_value(value: object, field: str) -> Json:
     return kept
 
 
-def _env(value: object, field: str) -> dict[str, Json]:
-    if isinstance(value, Mapping):
-        for key in value:
-            if not isinstance(key, str) or not _ENV_NAME.fullmatch(key):
-                raise Invalid.one(field, key, "must have names of letters, digits and '_', no digit first")
-    return mapping(_env_value, 200)(value, field)
+def _env_name(value: object, field: str) -> str:
+    if not isinstance(value, str) or not _ENV_NAME.fullmatch(value):
+        raise Invalid.one(field, value, "must be at most 128 letters, digits and '_', no digit first")
+    return value
+
+
+_env = mapping(_env_value, 200, _env_name)
 
 
 def _timeout(value: object, field: str) -> float:
