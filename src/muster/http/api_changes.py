@@ -1,0 +1,85 @@
+"""`/api/v1/changes`: who did what, when and why, field by field."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Final
+
+from litestar import get
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import Parameter
+
+from muster.domain.errors import NotFound
+from muster.domain.records import Json
+from muster.http import schemas
+from muster.http.answers import Answer, encoded, etag, listed
+from muster.http.paging import After, Limit, cursor, place
+from muster.http.plain import history_of
+from muster.http.services import Given, Services
+from muster.service.past import moment
+from muster.service.ports import ChangeFilter
+from muster.service.registry import change_view
+
+CHANGES: Final = "/api/v1/changes"
+
+
+@get(CHANGES, summary="List changes, newest first")
+async def changes(
+    services: Given,
+    model: str | None = None,
+    number: Annotated[int | None, Parameter(ge=1, le=2**31, description="A version's number")] = None,
+    environment: str | None = None,
+    actor: str | None = None,
+    kind: Annotated[list[str] | None, Parameter(description="May be repeated")] = None,
+    since: Annotated[str | None, Parameter(description="An RFC 3339 time")] = None,
+    until: Annotated[str | None, Parameter(description="An RFC 3339 time")] = None,
+    limit: Limit = 100,
+    after: After = None,
+) -> Answer[schemas.Changes]:
+    wanted = ChangeFilter(
+        model=model,
+        number=number,
+        environment=environment,
+        actor=actor,
+        kinds=tuple(kind or ()),
+        since=None if since is None else moment(since, "since"),
+        until=None if until is None else moment(until, "until"),
+    )
+    before = place(after, 0) or None
+    return Answer(await services.pools.reads.run(partial(_changes, services, wanted, before, limit)))
+
+
+def _changes(services: Services, wanted: ChangeFilter, before: int | None, limit: int) -> bytes:
+    found = services.registry.index.changes(wanted, before=before, limit=limit + 1)
+    more = cursor(found[limit - 1].position) if len(found) > limit else None
+    shown = found[:limit]
+    return listed((encoded(change_view(each)) for each in shown), len(shown), more)
+
+
+@get(f"{CHANGES}/{{commit:str}}", summary="Show a change with its diff, field by field")
+async def change(services: Given, commit: str) -> Answer[schemas.ChangeDetail]:
+    def work() -> tuple[dict[str, Json], str]:
+        logged = services.registry.index.change(commit)
+        if logged is None:
+            raise NotFound("change", commit)
+        diff = [each.view() for each in services.past.fields(logged.commit)]
+        return change_view(logged) | {"diff": diff}, logged.commit
+
+    view, sha = await services.pools.reads.run(work)
+    return Answer(encoded(view), headers={"etag": etag(sha)})
+
+
+@get("/api/v1/history", summary="Say who did what to a version, newest first")
+async def history(
+    services: Given,
+    model_id: str,
+    limit: Annotated[int, Parameter(ge=1, le=1000)] = 1000,
+    before: Annotated[str | None, Parameter(description="The commit to go on before")] = None,
+) -> Answer[schemas.History]:
+    found = services.registry.find(model_id)
+    return Answer(await services.pools.reads.run(partial(history_of, services, found, limit, before)))
+
+
+def routes() -> list[HTTPRouteHandler]:
+    """All routes of changes."""
+    return [changes, change, history]

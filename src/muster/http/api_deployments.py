@@ -1,0 +1,226 @@
+"""`/api/v1/deployments`: what runs where, by declaration and by observation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Any, Final
+
+from litestar import Request, delete, get, post, put
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import Parameter
+
+from muster.domain import names, parse
+from muster.domain.changes import Deploy, Observe, RollBack, Undeploy
+from muster.domain.errors import Invalid, NotDeployedThere, NotFound
+from muster.domain.records import Config
+from muster.http import deployed, schemas
+from muster.http.answers import Answer, conditional, encoded, etag, listed, matches, of_write
+from muster.http.api_models import At
+from muster.http.references import label_or_number, place_of, version_meant
+from muster.http.services import Given, Services
+from muster.http.writes import (
+    Asked,
+    Asking,
+    answered_before,
+    begun,
+    conditioned,
+    ended,
+    previewed,
+    reason_given,
+)
+from muster.service.deployer import Placing
+from muster.service.observing import report_view
+
+DEPLOYMENTS: Final = "/api/v1/deployments"
+DEPLOYMENT: Final = f"{DEPLOYMENTS}/{{environment:str}}/{{model:str}}"
+LOOK_AGAIN_S: Final = 2.0  # what another process writes to the home pokes nobody here
+_ENDED: Final = {"also": {200: "DeploymentDetail"}}
+
+Wait = Annotated[bool, Parameter(description="Answer when it has ended: 200 with the deployment")]
+
+
+@get(DEPLOYMENTS, summary="List what is deployed, now or at any time")
+async def deployments(
+    services: Given, environment: str | None = None, model: str | None = None, at: At = None
+) -> Answer[schemas.Deployments]:
+    def work() -> tuple[list[dict[str, Any]], str]:
+        if at is None:
+            return deployed.listing(services, environment, model), services.registry.index.head() or ""
+        moment = services.past.at(at)
+        return services.past.deployments(moment, environment, model), moment.commit
+
+    records, head = await services.pools.reads.run(work)
+    return Answer(listed(map(encoded, records), len(records), None), headers={"muster-head": head})
+
+
+@get(DEPLOYMENT, summary="Show a deployment: declared and observed")
+async def deployment(
+    services: Given, environment: str, model: str, at: At = None
+) -> Answer[schemas.DeploymentDetail]:
+    if at is not None:
+        then = partial(deployed.detail_then, services, at, environment, model)
+        return Answer(encoded(await services.pools.reads.run(then)))
+    record, touched = await services.pools.reads.run(partial(deployed.detail, services, environment, model))
+    # Not for If-None-Match: what is observed changes without a commit.
+    return Answer(encoded(record), headers={"etag": etag(touched)} if touched else {})
+
+
+# ------------------------------------------------------------ declaring
+
+
+@put(
+    DEPLOYMENT,
+    status_code=202,
+    summary="Put a version into service",
+    opt={"body": schemas.DeployRequest, **_ENDED},
+)
+async def deploy(
+    services: Given, asked: Asking, environment: str, model: str, wait: Wait = False
+) -> Answer[schemas.OperationRecord]:
+    form = asked.form()
+    version = form.need("version", label_or_number, "")
+    config = form.take("config", parse.config, Config())
+    reason = form.take("reason", parse.reason, "")
+    form.close()
+
+    def change() -> Deploy:
+        return Deploy(*place_of(services.registry, model, version), environment, config)
+
+    return await _place(services, asked, reason, change, (environment, model), wait=wait)
+
+
+@post(
+    f"{DEPLOYMENT}/rollback",
+    status_code=202,
+    summary="Return to the version that was deployed before",
+    opt={"body": schemas.RollbackRequest, **_ENDED},
+)
+async def rollback(
+    services: Given, asked: Asking, environment: str, model: str, wait: Wait = False
+) -> Answer[schemas.OperationRecord]:
+    form = asked.form()
+    guard = form.take("version", label_or_number, None)
+    to = form.take("to", label_or_number, None)
+    empty = form.take("empty", parse.boolean, False)
+    reason = form.take("reason", parse.reason, "")
+    form.close()
+
+    def change() -> RollBack:
+        number = _rolled_back(services, environment, model, guard)
+        target = None if to is None else version_meant(services.registry, model, to)
+        return RollBack(model, number, environment, target, empty)
+
+    return await _place(services, asked, reason, change, (environment, model), wait=wait)
+
+
+def _rolled_back(services: Services, environment: str, model: str, guard: str | None) -> int:
+    """The version to return from: what is deployed, unless the caller says what that must be."""
+    if guard is not None:
+        return place_of(services.registry, model, guard)[1]
+    found = services.registry.deployment(environment, model)
+    if found is None or found[0].version is None:
+        raise NotDeployedThere(f"nothing of {model} is deployed in {environment}")
+    return found[0].version
+
+
+@delete(DEPLOYMENT, status_code=202, summary="Empty an environment of a model", opt=_ENDED)
+async def undeploy(
+    services: Given, asked: Asking, environment: str, model: str, reason: str = "", wait: Wait = False
+) -> Answer[schemas.OperationRecord]:
+    change = Undeploy(model, environment)
+    place = (environment, model)
+    return await _place(services, asked, reason_given(reason), lambda: change, place, wait=wait)
+
+
+async def _place(
+    services: Services,
+    asked: Asked,
+    reason: str,
+    change: Callable[[], Placing],
+    place: tuple[str, str],
+    *,
+    wait: bool,
+) -> Answer[Any]:
+    """Begin it and answer with the operation; with `wait` answer with the deployment once it has ended."""
+    if (recorded := answered_before(services, asked)) is not None:
+        kind = recorded.logged.entry.kind if recorded.logged else ""
+        operation = services.deployer.operations.answered(kind, *place, recorded)
+    else:
+        wanted = conditioned(change(), asked.expected)
+        if asked.dry_run:
+            return await previewed(services, wanted)
+        operation = await begun(services, asked, reason, wanted)
+    if not wait:
+        where = f"/api/v1/operations/{operation.id}"
+        return Answer(encoded(operation.view()), 202, {"location": where})
+    recorded = await ended(operation)
+    record, touched = await services.pools.reads.run(partial(deployed.detail, services, *place))
+    return of_write(record, recorded, touched=touched)
+
+
+# ------------------------------------------------------------ what others run
+
+
+@get(f"{DEPLOYMENT}/desired", summary="Say what is to run, and wait until that changes")
+async def desired(
+    services: Given,
+    request: Request[Any, Any, Any],
+    environment: str,
+    model: str,
+    wait_s: Annotated[
+        float, Parameter(ge=0, le=60, description="With If-None-Match: how long to wait for something else")
+    ] = 0,
+) -> Answer[schemas.DesiredRecord]:
+    known = request.headers.get("if-none-match")
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + wait_s
+    while True:
+        ticket = services.changes.ticket()
+        record = await services.pools.reads.run(partial(deployed.desired, services, environment, model))
+        tag = record["commit"] or "none"
+        left = deadline - loop.time()
+        if left <= 0 or not matches(known, etag(tag)):
+            return conditional(encoded(record), tag, known)
+        await services.changes.after(ticket, min(left, LOOK_AGAIN_S))
+
+
+@put(
+    f"{DEPLOYMENT}/observed",
+    summary="Report what runs outside",
+    opt={"body": schemas.Observation},
+)
+async def observed(services: Given, asked: Asking, environment: str, model: str) -> Answer[schemas.Observed]:
+    form = asked.form()
+    version = form.take("version", label_or_number, None)
+    digest = form.take("sha256", names.digest, None)
+    instance = form.take("instance", parse.name, "default")
+    reason = form.take("reason", parse.reason, "")
+    form.close()
+    if (version is None) == (digest is None):
+        raise Invalid.one("version", version, "must be given, or else sha256, the digest of a file that runs")
+    if services.registry.index.model_record(model) is None:
+        raise NotFound("model", model)
+    number = None if version is None else place_of(services.registry, model, version)[1]
+    if asked.dry_run:
+        change = Observe(model, environment, "running", number, instance, digest)
+        return await previewed(services, change)
+    report = partial(
+        services.observer.report,
+        environment,
+        model,
+        instance=instance,
+        number=number,
+        digest=digest,
+        actor=asked.actor,
+        reason=reason,
+    )
+    status = await services.pools.writes.run(report)
+    reports = [report_view(each) for each in services.observer.reports(environment, model)]
+    return Answer(encoded(deployed.status_view(status) | {"reports": reports}))
+
+
+def routes() -> list[HTTPRouteHandler]:
+    """All routes of deployments."""
+    return [deployments, deployment, deploy, rollback, undeploy, desired, observed]

@@ -1,0 +1,104 @@
+"""`/api/v1/environments`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final
+
+from litestar import Request, delete, get, patch, post
+from litestar.handlers import HTTPRouteHandler
+
+from muster.domain import codec, names, parse
+from muster.domain.changes import DeleteEnvironment, SetEnvironment
+from muster.domain.parse import Form
+from muster.domain.placing import TARGETS
+from muster.domain.records import STAGES, Environment
+from muster.http import schemas
+from muster.http.answers import Answer, conditional, encoded, listed, no_content, of_write
+from muster.http.services import Given, Services
+from muster.http.writes import Asking, reason_given, write
+from muster.service.committer import Recorded
+
+ENVIRONMENTS: Final = "/api/v1/environments"
+ENVIRONMENT: Final = f"{ENVIRONMENTS}/{{environment:str}}"
+_RANK: Final = 1_000_000
+
+
+def _from(form: Form, old: Environment) -> Environment:
+    """`old` with what the form says; null clears the stage and the description."""
+    stage, description = form.has("stage"), form.has("description")
+    return replace(
+        old,
+        target=form.take("target", parse.one_of(TARGETS), old.target),
+        rank=form.take("rank", parse.integer(-_RANK, _RANK), old.rank),
+        stage=form.take("stage", parse.one_of(STAGES), None if stage else old.stage),
+        description=form.take("description", parse.text, "" if description else old.description),
+        allow_pickle=form.take("allow_pickle", parse.boolean, old.allow_pickle),
+    )
+
+
+def _answer(services: Services, name: str, created: int = 200) -> Any:
+    def answer(recorded: Recorded) -> Answer[Any]:
+        if recorded.repeated and recorded.logged is not None:
+            then = services.past.environments(recorded.logged)
+            environment = next(each for each in then if each.name == name)
+            touched = recorded.logged.commit
+        else:
+            environment, touched = services.registry.environment(name)
+        status = created if recorded.commit else 200
+        return of_write(codec.environment_to_dict(environment), recorded, status, touched)
+
+    return answer
+
+
+@get(ENVIRONMENTS, summary="List the environments, the one nearest to customers first")
+async def environments(services: Given) -> Answer[schemas.Environments]:
+    found = services.registry.index.environments()
+    shown = (encoded(codec.environment_to_dict(environment)) for environment, _ in found)
+    return Answer(listed(shown, len(found), None))
+
+
+@post(ENVIRONMENTS, summary="Create an environment", opt={"body": schemas.NewEnvironment})
+async def create(services: Given, asked: Asking) -> Answer[schemas.EnvironmentRecord]:
+    form = asked.form()
+    name = form.need("name", names.environment_name, "")
+    environment = _from(form, Environment(name))
+    reason = form.take("reason", parse.reason, "")
+    form.close()
+    change = SetEnvironment(environment, create=True)
+    return await write(services, asked, reason, lambda: change, _answer(services, name, 201))
+
+
+@get(ENVIRONMENT, summary="Show an environment")
+async def environment(
+    services: Given, request: Request[Any, Any, Any], environment: str
+) -> Answer[schemas.EnvironmentRecord]:
+    found, touched = services.registry.environment(environment)
+    content = encoded(codec.environment_to_dict(found))
+    return conditional(content, touched, request.headers.get("if-none-match"))
+
+
+@patch(ENVIRONMENT, summary="Change an environment's rules", opt={"body": schemas.EnvironmentUpdate})
+async def update(services: Given, asked: Asking, environment: str) -> Answer[schemas.EnvironmentRecord]:
+    form = asked.form()
+    _from(form, Environment(environment))  # what is wrong with the body comes before what is not there
+    reason = form.take("reason", parse.reason, "")
+    form.close()
+
+    def change() -> SetEnvironment:
+        old, touched = services.registry.environment(environment)
+        # Made from the whole record as it was just seen: nobody's update is lost over it.
+        return SetEnvironment(_from(asked.form(), old), expected=touched)
+
+    return await write(services, asked, reason, change, _answer(services, environment))
+
+
+@delete(ENVIRONMENT, status_code=204, summary="Delete an environment where nothing is deployed")
+async def remove(services: Given, asked: Asking, environment: str, reason: str = "") -> Answer[None]:
+    change = DeleteEnvironment(environment)
+    return await write(services, asked, reason_given(reason), lambda: change, no_content)
+
+
+def routes() -> list[HTTPRouteHandler]:
+    """All routes of environments."""
+    return [environments, create, environment, update, remove]

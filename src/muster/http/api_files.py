@@ -1,0 +1,210 @@
+"""`/api/v1/models/{model}/versions/{version}/files`: bytes in and out, as streams."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+from litestar import Request, delete, get, post, put
+from litestar.handlers import HTTPRouteHandler
+from litestar.response import Stream
+
+from muster.domain import names, parse
+from muster.domain.changes import AttachFile, DetachFile, Finalize
+from muster.domain.errors import Invalid
+from muster.domain.records import Artifact, Json
+from muster.http import auth, schemas
+from muster.http.answers import Answer, encoded, etag, listed, no_content, of_write
+from muster.http.ranges import part
+from muster.http.references import place_of, version_of
+from muster.http.services import Given, Receive, Services
+from muster.http.views import version_answer
+from muster.http.writes import Asking, DryRun, previewed, reason_given, target_of, write
+from muster.service.committer import Recorded
+
+FILES: Final = "/api/v1/models/{model:str}/versions/{version:str}/files"
+CHUNK: Final = 256 * 1024
+STALLED_S: Final = 60.0
+
+
+def file_view(file: Artifact) -> dict[str, Json]:
+    """A file as the API shows it."""
+    return {"path": file.path, "size": file.size, "sha256": file.sha256}
+
+
+@get(FILES, summary="List a version's files")
+async def files(services: Given, model: str, version: str) -> Answer[schemas.Files]:
+    found = version_of(services.registry, model, version)
+    value = services.registry.version(found.model, found.number)
+    return Answer(listed((encoded(file_view(f)) for f in value.files), len(value.files), None))
+
+
+# ------------------------------------------------------------ in
+
+
+@put(
+    f"{FILES}/{{path:path}}",
+    status_code=201,
+    summary="Upload a file of a pending version",
+    opt={"raw": True, "also": {200: None}},
+)
+async def upload(
+    services: Given,
+    request: Request[Any, Any, Any],
+    model: str,
+    version: str,
+    path: str,
+    reason: str = "",
+    dry_run: DryRun = False,
+) -> Answer[schemas.FileRecord]:
+    headers = request.headers
+    declared = declared_digest(headers.get("digest"), headers.get("x-content-sha256"))
+    actor, why = auth.actor(headers), reason_given(reason)
+    key = auth.idempotency(headers, "PUT", target_of(request), (declared or "").encode())
+    wanted = names.artifact_path(path.removeprefix("/"))
+    name, number = place_of(services.registry, model, version)
+    if key is not None and (first := services.registry.answered(key)) is not None and first.logged:
+        files_then = services.past.version(first.logged, name, number).files
+        return _uploaded(next(file for file in files_then if file.path == wanted), first)
+    if dry_run:
+        return await previewed(services, AttachFile(name, number, Artifact(wanted, 0, declared or "0" * 64)))
+    chunks = _chunks(request.receive, asyncio.get_running_loop())
+    attach = partial(services.registry.attach, name, number, wanted, chunks, actor)
+    return _uploaded(
+        *await services.pools.uploads.run(partial(attach, expected=declared, reason=why, request=key))
+    )
+
+
+def _uploaded(file: Artifact, recorded: Recorded) -> Answer[Any]:
+    return of_write(file_view(file), recorded, 201 if recorded.commit else 200)
+
+
+def _chunks(receive: Receive, loop: asyncio.AbstractEventLoop) -> Iterator[bytes]:
+    """The body as it arrives, for a thread other than the loop's, which asks for each chunk.
+
+    Raises:
+        Invalid: it ended early, or nothing came for a minute.
+    """
+    while True:
+        message = asyncio.run_coroutine_threadsafe(_next(receive), loop).result()
+        if message["type"] == "http.disconnect":
+            raise Invalid.one("body", "what came", "must be whole: the connection ended early")
+        if chunk := message.get("body"):
+            yield chunk
+        if not message.get("more_body"):
+            return
+
+
+async def _next(receive: Receive) -> Any:
+    try:
+        async with asyncio.timeout(STALLED_S):
+            return await receive()
+    except TimeoutError:
+        raise Invalid.one("body", "what came", f"must not stall for {STALLED_S:g} s") from None
+
+
+def declared_digest(digest: str | None, sha256: str | None) -> str | None:
+    """The sha256 that the headers say, in hex: `Digest: sha-256=<base64>` (RFC 3230) or `X-Content-Sha256`.
+
+    Raises:
+        Invalid: they hold none, or two that differ.
+    """
+    said = None if sha256 is None else names.digest(sha256, "X-Content-Sha256")
+    for each in (digest or "").split(","):
+        algorithm, _, value = each.strip().partition("=")
+        if algorithm.lower() != "sha-256":
+            continue
+        try:
+            found = base64.b64decode(value, validate=True).hex()
+        except binascii.Error:
+            found = ""
+        if len(found) != 64 or said not in (None, found):
+            raise Invalid.one("Digest", digest, "must be one sha-256 in base64, the same wherever it is said")
+        said = found
+    return said
+
+
+# ------------------------------------------------------------ out
+
+
+@get(f"{FILES}/{{path:path}}", summary="Download a file, or a range of it", opt={"raw": True})
+async def download(
+    services: Given, request: Request[Any, Any, Any], model: str, version: str, path: str
+) -> Stream:
+    wanted = names.artifact_path(path.removeprefix("/"))
+    file = services.registry.file(*place_of(services.registry, model, version), wanted)
+    tag = etag(f"sha256:{file.sha256}")
+    found = part(request.headers, file.size, tag)
+    headers = {
+        "etag": tag,
+        "accept-ranges": "bytes",
+        "content-disposition": f"attachment; filename*=UTF-8''{quote(wanted.rpartition('/')[2], safe='')}",
+        "cache-control": "no-cache",
+        **found.headers(file.size),
+    }
+    if found.status != 304:
+        headers["content-length"] = str(found.stop - found.start)
+    nothing = "head" in request.scope or found.start == found.stop
+    stored = services.registry.artifacts.path(file.sha256)
+    content = _read(services, stored, found.start, found.start if nothing else found.stop)
+    return Stream(content, status_code=found.status, media_type="application/octet-stream", headers=headers)
+
+
+async def _read(services: Services, stored: Path, start: int, stop: int) -> AsyncIterator[bytes]:
+    """The bytes from `start` up to before `stop`."""
+    with stored.open("rb") as file:
+        file.seek(start)
+        while start < stop:
+            chunk = await services.pools.downloads.run(partial(file.read, min(CHUNK, stop - start)))
+            if not chunk:
+                raise OSError(f"a file in the store is shorter than its record says ({stop - start} bytes)")
+            start += len(chunk)
+            yield chunk
+
+
+# ------------------------------------------------------------ and done
+
+
+@delete(
+    f"{FILES}/{{path:path}}",
+    status_code=204,
+    summary="Take a file out of a pending version",
+    opt={"raw": True},
+)
+async def detach(
+    services: Given, asked: Asking, model: str, version: str, path: str, reason: str = ""
+) -> Answer[None]:
+    wanted = names.artifact_path(path.removeprefix("/"))
+
+    def change() -> DetachFile:
+        return DetachFile(*place_of(services.registry, model, version), wanted)
+
+    return await write(services, asked, reason_given(reason), change, no_content)
+
+
+@post(
+    "/api/v1/models/{model:str}/versions/{version:str}/finalize",
+    status_code=200,
+    summary="Fix the set of files for ever",
+    opt={"body": schemas.OnlyReason},
+)
+async def finalize(services: Given, asked: Asking, model: str, version: str) -> Answer[schemas.VersionRecord]:
+    form = asked.form()
+    reason = form.take("reason", parse.reason, "")
+    form.close()
+    name, number = place_of(services.registry, model, version)
+    if asked.dry_run:
+        return await previewed(services, Finalize(name, number))
+    work = partial(services.registry.finalize, name, number, asked.actor, reason, asked.request)
+    return version_answer(services)(await services.pools.writes.run(work))
+
+
+def routes() -> list[HTTPRouteHandler]:
+    """All routes of files."""
+    return [files, upload, download, detach, finalize]

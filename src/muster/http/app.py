@@ -1,0 +1,77 @@
+"""Routes → one ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.spec import License
+
+from muster.domain.errors import MusterError
+from muster.http import (
+    api_changes,
+    api_deployments,
+    api_environments,
+    api_files,
+    api_models,
+    api_operations,
+    api_versions,
+    plain,
+    system,
+)
+from muster.http.edge import Edge
+from muster.http.metrics import Durations, RegistryMetrics
+from muster.http.problems import answered
+from muster.http.services import AsgiApp, Services
+from muster.http.writes import asked
+
+VERSION = "1.0.0"
+_PARTS = (
+    plain,
+    system,
+    api_models,
+    api_versions,
+    api_files,
+    api_environments,
+    api_deployments,
+    api_operations,
+    api_changes,
+)
+
+
+def create_app(services: Services) -> AsgiApp:
+    """The whole HTTP side of a server."""
+    durations = Durations()
+    durations.registry.register(RegistryMetrics(services))
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        yield
+        services.pools.close()
+
+    app = Litestar(
+        route_handlers=[handler for part in _PARTS for handler in part.routes()],
+        dependencies={
+            "services": Provide(lambda: services, sync_to_thread=False),
+            "asked": Provide(asked),
+        },
+        # For all of them: an error is mapped in one place, by its class.
+        exception_handlers={MusterError: answered, Exception: answered},
+        state=State({"durations": durations}),
+        lifespan=[lifespan],
+        logging_config=None,
+        request_max_body_size=None,  # bodies are read and limited by `bodies`, files have no limit
+        openapi_config=OpenAPIConfig(
+            title="Muster",
+            version=VERSION,
+            description="AI model registry and deployment manager in which every change is one Git commit",
+            license=License(name="Apache-2.0"),
+            render_plugins=[],
+            path="/schema",
+        ),
+    )
+    return Edge(services, app, durations)

@@ -1,0 +1,117 @@
+"""Deployments as the API shows them: declared and observed, side by side."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from muster.domain.codec import config_to_dict
+from muster.domain.errors import NotFound
+from muster.domain.messages import rfc3339
+from muster.domain.records import Deployment, Json
+from muster.domain.views import deployment_view
+from muster.http.services import Services
+from muster.service.observing import Status, report_view
+from muster.service.ports import InstanceState
+from muster.service.registry import change_view
+
+
+def status_view(status: Status) -> dict[str, Json]:
+    """Declared against observed, in a word and a sentence."""
+    return {"standing": status.standing, "sentence": status.sentence, "since": status.since}
+
+
+def state_view(state: InstanceState) -> dict[str, Json]:
+    """What a target observed of one version."""
+    return {
+        "number": state.number,
+        "health": state.health,
+        "active": state.active,
+        "reason": state.reason,
+        "output": state.output,
+        "process": state.process,
+        "ready_since": rfc3339(state.ready_since) if state.ready_since else None,
+        "restarts": state.restarts,
+        "requests": state.requests,
+        "errors": state.errors,
+        "latency_ms": dict(state.latency_ms),
+        "runtime": state.runtime,
+    }
+
+
+def detail(services: Services, environment: str, model: str) -> tuple[dict[str, Json], str | None]:
+    """What is declared for the model there and what is observed, and the commit that declared it last.
+
+    Raises:
+        NotFound: there is no such environment or model.
+    """
+    record, touched = _declared(services, environment, model)
+    observer = services.observer
+    observed: dict[str, Json] = {
+        "status": status_view(observer.status(environment, model)),
+        "instances": [state_view(each) for each in observer.states(environment, model)],
+        "reports": [report_view(each) for each in observer.reports(environment, model)],
+    }
+    return record | observed, touched
+
+
+def _declared(services: Services, environment: str, model: str) -> tuple[dict[str, Json], str | None]:
+    registry = services.registry
+    if (found := registry.deployment(environment, model)) is not None:
+        return registry.deployment_record(*found), found[1].commit
+    if registry.index.model_record(model) is None:
+        raise NotFound("model", model)
+    last = registry.index.last_placing(environment, model)
+    with registry.index.snapshot() as now:
+        emptied = now.deployment(environment, model) or Deployment(environment, model, None)
+    by = change_view(last) if last else None
+    return deployment_view(emptied, None, None) | {"by": by}, last.commit if last else None
+
+
+def detail_then(services: Services, at: str, environment: str, model: str) -> dict[str, Json]:
+    """What was declared for the model there at a time or commit, and what was observed last then."""
+    moment = services.past.at(at)
+    for record in services.past.deployments(moment, environment, model):
+        return record
+    services.past.model(moment, model)
+    seen = services.past.observed(moment, environment, model)
+    empty = deployment_view(Deployment(environment, model, None), None, None)
+    return empty | {"by": None, "observed": change_view(seen) if seen else None}
+
+
+def listing(services: Services, environment: str | None, model: str | None) -> list[dict[str, Json]]:
+    """What is deployed now, each with how it stands. Raises NotFound for an unknown environment."""
+    if environment is not None:
+        services.registry.environment(environment)
+    records = []
+    for deployment, by in services.registry.index.deployments(environment, model):
+        status = services.observer.status(deployment.environment, deployment.model)
+        record = services.registry.deployment_record(deployment, by)
+        records.append(record | {"status": status_view(status)})
+    return records
+
+
+def desired(services: Services, environment: str, model: str) -> dict[str, Json]:
+    """What is to run there, with the files to fetch: for those who run it elsewhere. Raises NotFound."""
+    registry = services.registry
+    found = registry.deployment(environment, model)
+    if found is None and registry.index.model_record(model) is None:
+        raise NotFound("model", model)
+    last = registry.index.last_placing(environment, model)
+    wanted: dict[str, Json] = {"environment": environment, "model": model}
+    deployment = found[0] if found else None
+    if deployment is None or deployment.version is None:
+        wanted |= {"number": None, "model_id": None, "version": None, "config": None, "files": []}
+    else:
+        version = registry.version(model, deployment.version)
+        folder = f"/api/v1/models/{quote(model, safe='')}/versions/{version.number}/files/"
+        wanted |= {
+            "number": version.number,
+            "model_id": version.model_id,
+            "version": version.label or str(version.number),
+            "config": config_to_dict(deployment.config),
+            "files": [
+                {"path": f.path, "size": f.size, "sha256": f.sha256, "url": folder + quote(f.path)}
+                for f in version.files
+            ],
+        }
+    return wanted | {"commit": last.commit if last else None}

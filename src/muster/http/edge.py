@@ -1,0 +1,188 @@
+"""The outermost layer: who may ask, under which id, and how the path is read.
+
+/serve/…             to the gateway, with the path as it was sent
+GET /models/{id}     straight to the record's bytes: asked most, and Litestar's
+                     own way to them costs several times what reading them does
+everything else      to Litestar
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+import time
+from collections.abc import Collection
+from contextlib import suppress
+from typing import Any, Final
+from urllib.parse import unquote_to_bytes
+
+import structlog
+
+from muster.domain.errors import Denied, Invalid, MusterError, NotFound
+from muster.http import plain
+from muster.http.metrics import Durations
+from muster.http.problems import Refusal, refusal
+from muster.http.services import LOOPBACK, AsgiApp, Receive, Scope, Send, Services
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_MODEL: Final = b"/models/"
+_DRAINED_BYTES: Final = 8 << 20  # of a refused body: read, so that the client comes to read the answer
+_DRAINED_S: Final = 2.0
+
+log = structlog.get_logger(__name__)
+
+
+class Edge:
+    """An ASGI application around `inner`."""
+
+    def __init__(self, services: Services, inner: AsgiApp, durations: Durations) -> None:
+        self._services = services
+        self._inner = inner
+        self._durations = durations
+        self._hosts = LOOPBACK | {host.lower() for host in services.allowed_hosts}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._inner(scope, receive, send)
+            return
+        began = time.perf_counter()
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        exchange = _Exchange(scope, receive, send, headers)
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
+        template = "other"
+        try:
+            _check_sender(scope["method"], headers, self._hosts)
+            template = await self._passed_on(exchange, scope, headers)
+        except MusterError as error:
+            await exchange.refuse(refusal(error))
+        finally:
+            seconds = time.perf_counter() - began
+            self._durations.add(scope["method"], template, exchange.status, seconds)
+            if scope["method"] not in _SAFE and template != "/serve":
+                log.info(
+                    "request",
+                    method=scope["method"],
+                    path=exchange.path,
+                    status=exchange.status,
+                    ms=round(seconds * 1000, 2),
+                )
+
+    async def _passed_on(self, exchange: _Exchange, scope: Scope, headers: dict[bytes, bytes]) -> str:
+        """Have it answered, and say which route that was."""
+        raw: bytes = scope["raw_path"]
+        if raw.startswith(b"/serve/"):
+            await self._services.gateway(scope, exchange.receive, exchange.send)
+            return "/serve"
+        path = exchange.path = decoded(raw)
+        if scope["method"] == "GET" and raw.startswith(_MODEL) and raw.find(b"/", len(_MODEL)) < 0:
+            if_none_match = headers.get(b"if-none-match")
+            tag = None if if_none_match is None else if_none_match.decode("latin-1")
+            content, status, answer = plain.record_of(self._services, path[len(_MODEL) :], tag)
+            await exchange.answer(int(status), "application/json", content, answer)
+            return "/models/{model_id}"
+        inner = {**scope, "path": path, "request_id": exchange.request_id}
+        if scope["method"] == "HEAD":
+            # The server leaves the body out by itself; `head` spares the work to make it.
+            inner |= {"method": "GET", "head": True}
+        await self._inner(inner, exchange.receive, exchange.send)
+        return str(inner.get("path_template", "other"))
+
+
+class _Exchange:
+    """One request and its answer."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes]) -> None:
+        self._receive, self._send = receive, send
+        given = headers.get(b"x-request-id")
+        if given is None or not _REQUEST_ID.fullmatch(given):
+            given = secrets.token_hex(8).encode()
+        self._id = given
+        self.request_id = given.decode()
+        self.path: str = scope["path"]
+        self.status = 0
+        # Whether more of the body is on its way; who sent Expect waits for a word first.
+        self._reading = b"expect" not in headers
+
+    async def receive(self) -> Any:
+        message = await self._receive()
+        self._reading = bool(message.get("more_body"))
+        return message
+
+    async def send(self, message: Any) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            if self.status >= 400 and self._reading:
+                await self._drain()
+            headers = list(message.get("headers", ()))
+            headers += [(b"x-request-id", self._id), (b"x-content-type-options", b"nosniff")]
+            if not any(name == b"cache-control" for name, _ in headers):
+                headers.append((b"cache-control", b"no-store"))
+            message = {**message, "headers": headers}
+        await self._send(message)
+
+    async def _drain(self) -> None:
+        """Read a little on: a client that is still sending would miss an answer that comes with a reset."""
+        size = 0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_DRAINED_S):
+                while self._reading and size < _DRAINED_BYTES:
+                    size += len((await self.receive()).get("body", b""))
+
+    async def answer(self, status: int, media_type: str, content: bytes, headers: dict[str, str]) -> None:
+        """Answer here and now."""
+        sent = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+        if status != 304:
+            sent += [(b"content-type", media_type.encode()), (b"content-length", b"%d" % len(content))]
+        await self.send({"type": "http.response.start", "status": status, "headers": sent})
+        await self.send({"type": "http.response.body", "body": content})
+
+    async def refuse(self, refused: Refusal) -> None:
+        """Answer with an error."""
+        status, media_type, content = refused.body(self.path, self.request_id)
+        await self.answer(status, media_type, content, refused.headers)
+
+
+def _check_sender(method: str, headers: dict[bytes, bytes], hosts: Collection[str]) -> None:
+    """Refuse what another site's page had a browser send.
+
+    Raises:
+        Denied: saying which header told so.
+    """
+    authority = headers.get(b"host", b"").decode("latin-1").lower()
+    host = re.sub(r":\d*$", "", authority)
+    if host not in hosts:
+        raise Denied([f"Host {authority!r} is not a name of this server (setting allowed_hosts)"])
+    if method in _SAFE:
+        return
+    origin = headers.get(b"origin")
+    if origin is not None and origin.decode("latin-1").lower().partition("://")[2] != authority:
+        raise Denied(
+            [f"Origin {origin.decode('latin-1')!r} is another site: a page there may not write here"]
+        )
+    if headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site"):
+        raise Denied(["Sec-Fetch-Site says that another site's page sent this: it may not write here"])
+
+
+def decoded(raw: bytes) -> str:
+    """The path as it is routed.
+
+    A segment that holds an encoded `/` names nothing, for no name holds one; in a
+    file's path it is a `/` like any other.
+
+    Raises:
+        NotFound: there can be nothing of that path.
+        Invalid: it is no UTF-8.
+    """
+    try:
+        path = unquote_to_bytes(raw).decode()
+    except UnicodeDecodeError:
+        raise Invalid.one("path", raw.decode("latin-1"), "must be percent-encoded UTF-8") from None
+    if b"%" in raw and b"%2f" in raw.partition(b"/files/")[0].lower():
+        kind = "model" if raw.startswith(_MODEL) else "path"
+        raise NotFound(kind, path)
+    if "//" in path or (path.endswith("/") and "/files/" in path):
+        raise NotFound("path", path)
+    return path

@@ -1,0 +1,90 @@
+"""Prometheus metrics: requests by route, the registry, and what is deployed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from muster.http.services import Services
+from muster.service.ports import VersionFilter
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Durations:
+    """How long requests took, by method, route and status."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._seconds = Histogram(
+            "muster_http_request_duration_seconds",
+            "Requests by method, route and status",
+            ("method", "route", "status"),
+            registry=self.registry,
+            buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+        )
+        self._of: dict[tuple[str, str, int], Histogram] = {}
+
+    def add(self, method: str, route: str, status: int, seconds: float) -> None:
+        """One request ended."""
+        key = (method, route, status)
+        child = self._of.get(key)
+        if child is None:
+            child = self._of[key] = self._seconds.labels(method, route, str(status))
+        child.observe(seconds)
+
+
+class RegistryMetrics:
+    """Read anew at each scrape."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def collect(self) -> Iterator[Metric]:
+        index = self._services.registry.index
+        newest = index.newest()
+        yield GaugeMetricFamily("muster_models", "Models", index.count_models())
+        yield GaugeMetricFamily("muster_versions", "Versions", index.count_versions(VersionFilter()))
+        yield CounterMetricFamily("muster_changes", "Changes recorded", newest.position if newest else 0)
+        up_to_date = float(self._services.up_to_date())
+        yield GaugeMetricFamily("muster_index_up_to_date", "Whether the index says what Git says", up_to_date)
+        under_way = len(list(self._services.deployer.operations.under_way()))
+        yield GaugeMetricFamily("muster_operations_under_way", "Deployments under way", under_way)
+        yield from self._deployments()
+
+    def _deployments(self) -> Iterator[Metric]:
+        place = ("environment", "model")
+        declared = GaugeMetricFamily(
+            "muster_deployment", "What is declared, by how it stands", labels=(*place, "number", "standing")
+        )
+        version = (*place, "number")
+        ready = GaugeMetricFamily("muster_instance_ready", "Whether a version is ready", labels=version)
+        requests = CounterMetricFamily("muster_instance_requests", "Inference requests", labels=version)
+        errors = CounterMetricFamily(
+            "muster_instance_errors", "Inference requests that failed", labels=version
+        )
+        restarts = CounterMetricFamily("muster_instance_restarts", "Workers started anew", labels=version)
+        latency = GaugeMetricFamily(
+            "muster_instance_latency_ms", "Latency quantiles", labels=(*version, "quantile")
+        )
+        observer = self._services.observer
+        for deployment, _ in self._services.registry.index.deployments():
+            where = (deployment.environment, deployment.model)
+            standing = observer.status(*where).standing
+            declared.add_metric((*where, str(deployment.version), standing), 1)
+            for state in observer.states(*where):
+                labels = (*where, str(state.number))
+                ready.add_metric(labels, float(state.health == "ready"))
+                requests.add_metric(labels, state.requests)
+                errors.add_metric(labels, state.errors)
+                restarts.add_metric(labels, state.restarts)
+                for quantile, value in state.latency_ms.items():
+                    latency.add_metric((*labels, quantile), value)
+        yield from (declared, ready, requests, errors, restarts, latency)
+
+
+def exposition(durations: Durations) -> bytes:
+    """All metrics in Prometheus' text format."""
+    return generate_latest(durations.registry)

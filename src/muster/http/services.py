@@ -1,0 +1,129 @@
+"""What the handlers call, and where what blocks may run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final, TypeAlias, TypeVar
+
+from litestar.params import Dependency
+
+from muster.service.deployer import Deployer
+from muster.service.observing import Observer
+from muster.service.past import Past
+from muster.service.ports import Logged
+from muster.service.registry import Registry
+
+# Any mapping: each ASGI library has a type of its own for the same thing.
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
+
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+MAX_BODY: Final = 1 << 20
+
+T = TypeVar("T")
+
+
+class Pool:
+    """A bounded number of threads for one kind of blocking work; what is more waits its turn."""
+
+    def __init__(self, name: str, threads: int) -> None:
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """What `work` gives, from one of the threads, with this task's context."""
+        context = copy_context()
+        return await asyncio.get_running_loop().run_in_executor(self._executor, context.run, work)
+
+    def close(self) -> None:
+        """Take no more work; what runs goes on to its end."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+class Pools:
+    """Reads, writes and files each have threads of their own, so that none holds up another."""
+
+    def __init__(self) -> None:
+        self.reads = Pool("reads", 8)
+        self.writes = Pool("writes", 16)
+        self.uploads = Pool("uploads", 32)
+        self.downloads = Pool("downloads", 8)
+
+    def close(self) -> None:
+        for pool in (self.reads, self.writes, self.uploads, self.downloads):
+            pool.close()
+
+
+class Changes:
+    """Tells tasks of the event loop that something was recorded.
+
+    Take a `ticket` before looking; `after` then returns at once if something was
+    recorded since.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._happened = asyncio.Event()
+
+    def poke(self, _: Sequence[Logged] = ()) -> None:
+        """Something was recorded; any thread may say so."""
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            self._count += 1
+        else:
+            loop.call_soon_threadsafe(self._wake)
+
+    def ticket(self) -> int:
+        """How much had been recorded; call it from the event loop."""
+        self._loop = asyncio.get_running_loop()
+        return self._count
+
+    async def after(self, ticket: int, timeout_s: float) -> None:
+        """Return once anything was recorded after `ticket` was taken, or after `timeout_s` seconds."""
+        happened = self._happened
+        if self._count != ticket:
+            return
+        try:
+            async with asyncio.timeout(timeout_s):
+                await happened.wait()
+        except TimeoutError:
+            return
+
+    def _wake(self) -> None:
+        self._count += 1
+        self._happened.set()
+        self._happened = asyncio.Event()
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """All that the API needs of the rest.
+
+    `gateway` is the ASGI application for `/serve`; `recorded` is given a listener
+    that is to be told, in any thread, of what was recorded. `allowed_hosts` are
+    names that a request's Host may hold beside those of the loopback interface.
+    """
+
+    registry: Registry
+    past: Past
+    deployer: Deployer
+    observer: Observer
+    gateway: AsgiApp
+    up_to_date: Callable[[], bool]
+    recorded: Callable[[Callable[[Sequence[Logged]], None]], None]
+    allowed_hosts: Sequence[str] = ()
+    max_body_bytes: int = MAX_BODY
+    pools: Pools = field(default_factory=Pools)
+    changes: Changes = field(default_factory=Changes)
+
+    def __post_init__(self) -> None:
+        self.recorded(self.changes.poke)
+
+
+Given: TypeAlias = Annotated[Services, Dependency(skip_validation=True)]

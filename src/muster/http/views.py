@@ -1,0 +1,72 @@
+"""Records as `/api/v1` answers them, now or as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from muster.domain.errors import NotFound
+from muster.http.answers import Answer, conditional, encoded, of_write
+from muster.http.services import Services
+from muster.service.committer import Recorded
+
+
+def version_answer(services: Services, created: int = 200) -> Callable[[Recorded], Answer[Any]]:
+    """The answer to a write about a version: its record, with status `created` if the write made a commit."""
+
+    def answer(recorded: Recorded) -> Answer[Any]:
+        assert recorded.model is not None
+        assert recorded.number is not None
+        status = created if recorded.commit else 200
+        if recorded.repeated and recorded.logged is not None:
+            record = services.past.version_record(recorded.logged, recorded.model, recorded.number)
+            return of_write(record, recorded, status, recorded.logged.commit)
+        found = services.registry.numbered(recorded.model, recorded.number)
+        return of_write(found.document, recorded, status, found.touched)
+
+    return answer
+
+
+def model_answer(services: Services, created: int = 200) -> Callable[[Recorded], Answer[Any]]:
+    """The answer to a write about a model: its record."""
+
+    def answer(recorded: Recorded) -> Answer[Any]:
+        assert recorded.model is not None
+        status = created if recorded.commit else 200
+        if recorded.repeated and recorded.logged is not None:
+            record = services.past.model_record(recorded.logged, recorded.model)
+            return of_write(record, recorded, status, recorded.logged.commit)
+        record, touched = services.registry.model(recorded.model)
+        return of_write(record, recorded, status, touched)
+
+    return answer
+
+
+def version_read(
+    services: Services, place: tuple[str, int], at: str | None, if_none_match: str | None
+) -> Answer[Any]:
+    """A version's record, now or at a time or commit. Raises NotFound and Invalid."""
+    if at is None:
+        found = services.registry.numbered(*place)
+        return conditional(found.document, found.touched, if_none_match)
+    moment = services.past.at(at)
+    record = services.past.version_record(moment, *place)
+    return Answer(encoded(record), headers={"muster-head": moment.commit})
+
+
+def model_read(services: Services, name: str, at: str | None, if_none_match: str | None) -> Answer[Any]:
+    """A model's record, now or at a time or commit. Raises NotFound and Invalid."""
+    if at is None:
+        record, touched = services.registry.model(name)
+        return conditional(encoded(record), touched, if_none_match)
+    moment = services.past.at(at)
+    return Answer(encoded(services.past.model_record(moment, name)), headers={"muster-head": moment.commit})
+
+
+def place_then(services: Services, at: str, model: str, version: str) -> tuple[str, int]:
+    """Model and number of what `version` (a label or a number) of `model` meant at a time or commit."""
+    moment = services.past.at(at)
+    found, number = services.past.locate(moment, f"{model}/{version}")
+    if found != model:
+        raise NotFound("version", f"{model}/{version}")
+    return found, number

@@ -1,0 +1,188 @@
+"""A write, from the request to its answer: the same for every change.
+
+asked before with the same key     the first answer
+dry_run                            what would happen, and every objection
+else                               the change is submitted and its commit awaited
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Annotated, Any, TypeAlias, TypeVar, cast
+
+from litestar import Request
+from litestar.params import Dependency, Parameter
+
+from muster.domain import parse
+from muster.domain.changes import Actor, Change
+from muster.domain.errors import Invalid, Stale
+from muster.domain.parse import Form
+from muster.domain.records import Json
+from muster.http import auth, bodies
+from muster.http.answers import Answer, encoded
+from muster.http.services import Given, Services
+from muster.service import committer
+from muster.service.committer import Recorded
+from muster.service.deployer import Placing
+from muster.service.operations import Operation
+from muster.service.past import field_changes
+from muster.service.registry import Preview
+
+C = TypeVar("C", bound=Change)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a write asks for: by whom, with which idempotency key, on which condition."""
+
+    actor: Actor
+    request: committer.Request | None
+    expected: str | None
+    dry_run: bool
+    body: object
+
+    def form(self) -> Form:
+        """The fields of the body."""
+        return Form(self.body)
+
+
+DryRun: TypeAlias = Annotated[
+    bool, Parameter(description="Say what would happen, with every objection, and write nothing")
+]
+Asking: TypeAlias = Annotated[Asked, Dependency(skip_validation=True)]
+
+
+async def asked(request: Request[Any, Any, Any], services: Given, dry_run: DryRun = False) -> Asked:
+    """Read the request. Raises Invalid, TooLarge and Stale."""
+    headers = request.headers
+    limit = services.max_body_bytes
+    content = await bodies.read(request.receive, headers.get("content-length"), limit)
+    target = target_of(request)
+    return Asked(
+        actor=auth.actor(headers),
+        request=auth.idempotency(headers, request.method, target, content),
+        expected=_if_match(headers.get("if-match")),
+        dry_run=dry_run,
+        body=bodies.decode(content),
+    )
+
+
+def target_of(request: Request[Any, Any, Any]) -> str:
+    """Path and query as they were sent."""
+    raw, query = request.scope["raw_path"], request.scope["query_string"]
+    return f"{raw.decode('latin-1')}?{query.decode('latin-1')}"
+
+
+def _if_match(header: str | None) -> str | None:
+    """The commit that the record must be at; None if it may be anywhere."""
+    if header is None or header.strip() == "*":
+        return None
+    if (tag := re.fullmatch(r'\s*"([^"]*)"\s*', header)) is None:
+        raise Invalid.one("If-Match", header, 'must be one entity tag, as in "…"')
+    if not re.fullmatch(r"[0-9a-f]{40}", tag[1]):
+        raise Stale(f"the record never was at {tag[1]}; read it again")
+    return tag[1]
+
+
+# ------------------------------------------------------------ changes
+
+
+async def write(
+    services: Services,
+    asked: Asked,
+    reason: str,
+    change: Callable[[], Change],
+    answer: Callable[[Recorded], Answer[Any]],
+) -> Answer[Any]:
+    """Have the change recorded. `change` may raise; it is called only if it is needed."""
+    if (recorded := answered_before(services, asked)) is None:
+        wanted = conditioned(change(), asked.expected)
+        if asked.dry_run:
+            return await previewed(services, wanted)
+        recorded = await submitted(services, asked, reason, wanted)
+    return answer(recorded)
+
+
+def answered_before(services: Services, asked: Asked) -> Recorded | None:
+    """What was recorded for the same request, made before. Raises KeyReused."""
+    return None if asked.request is None else services.registry.answered(asked.request)
+
+
+async def submitted(services: Services, asked: Asked, reason: str, change: Change) -> Recorded:
+    """The change's outcome. A caller who leaves does not take it back."""
+    outcome = services.registry.submit(change, asked.actor, reason, asked.request)
+    # Shielded, for a cancelled future would break the committer, which answers it.
+    return await asyncio.shield(asyncio.wrap_future(outcome))
+
+
+def conditioned(change: C, expected: str | None) -> C:
+    """`change`, to be refused unless its record was last touched by the commit `expected`."""
+    if expected is None:
+        return change
+    if not hasattr(change, "expected"):
+        raise Invalid.one("If-Match", expected, "is not taken here")
+    return cast(C, replace(cast(Any, change), expected=expected))
+
+
+async def previewed(services: Services, change: Change) -> Answer[Any]:
+    """What `change` would do now."""
+    preview = await services.pools.reads.run(partial(services.registry.preview, change))
+    return Answer(encoded(preview_view(preview)))
+
+
+def preview_view(preview: Preview) -> dict[str, Json]:
+    """The answer to a dry run."""
+    return {
+        "dry_run": True,
+        "subject": preview.subject,
+        "nothing": preview.nothing,
+        "changes": [change.view() for change in field_changes(preview.edits)],
+        "objections": [{"code": each.code, "message": each.message} for each in preview.objections],
+    }
+
+
+# ------------------------------------------------------------ deployments
+
+
+async def begun(services: Services, asked: Asked, reason: str, change: Placing) -> Operation:
+    """The operation that carries `change` out. Raises UnderWay, NotFound, Conflict."""
+    begin = partial(services.deployer.begin, change, asked.actor, reason, asked.request)
+    return await services.pools.writes.run(begin)
+
+
+async def ended(operation: Operation) -> Recorded:
+    """What was recorded, once the operation has ended; or the error raised."""
+    with stepping(operation) as step:
+        while not operation.ended:
+            await step.wait()
+            step.clear()
+    return operation.result()
+
+
+@contextmanager
+def stepping(operation: Operation) -> Iterator[asyncio.Event]:
+    """An event that is set at every step of the operation."""
+    loop, step = asyncio.get_running_loop(), asyncio.Event()
+
+    def listen() -> None:
+        with suppress(RuntimeError):  # the server has ended, and nobody waits any more
+            loop.call_soon_threadsafe(step.set)
+
+    operation.listeners.append(listen)
+    try:
+        yield step
+    finally:
+        operation.listeners.remove(listen)
+
+
+# ------------------------------------------------------------ parsing
+
+
+def reason_given(reason: str) -> str:
+    """The reason of a write that has no body."""
+    return parse.reason(reason)
