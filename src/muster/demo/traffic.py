@@ -5,21 +5,21 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import httpx
 
 from muster.demo.models import Digit
 
-_PATIENCE_S = 60.0  # for one answer: longer than the gateway ever holds a request
-_RECENT = 400
+_PATIENCE_S: Final = 60.0  # for one answer: longer than the gateway ever holds a request
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What the client has seen so far; `answers` and `right` by model id, `slowest_s` since the last look."""
+    """What the client has seen so far; `answers` and `right` by model id, `slowest_s` since `watch`."""
 
     sent: int
     failed: int
@@ -54,7 +54,6 @@ class Traffic:
         self._last: str | None = None
         self._slowest_s = 0.0
         self._complaint = ""
-        self._recent: deque[float] = deque(maxlen=_RECENT)
         self._thread = threading.Thread(target=self._run, name="client", daemon=True)
 
     def start(self) -> None:
@@ -67,17 +66,21 @@ class Traffic:
         self._thread.join()
         return self.tally()
 
-    def tally(self) -> Tally:
-        """The count so far. Begins a new search for the slowest answer."""
+    def watch(self) -> None:
+        """Look anew for the slowest answer."""
         with self._lock:
-            slowest, self._slowest_s = self._slowest_s, 0.0
+            self._slowest_s = 0.0
+
+    def tally(self) -> Tally:
+        """The count so far."""
+        with self._lock:
             return Tally(
                 self._sent,
                 self._failed,
                 dict(self._answers),
                 dict(self._right),
                 self._last,
-                slowest,
+                self._slowest_s,
                 self._complaint,
             )
 
