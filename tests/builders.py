@@ -87,6 +87,12 @@ def an_entry(
     )
 
 
+def project(transaction: Transaction, change: c.Change, time: datetime = START, **said: Any) -> int:
+    """Plan and project one change: its position. Whoever calls seals."""
+    planned = plan(change, transaction)
+    return transaction.project(an_entry(change, planned, time, **said), planned.edits)
+
+
 def a_commit(position: int) -> str:
     """An id for the commit at that position: 40 hex digits, no two alike."""
     return hashlib.sha256(f"commit {position}".encode()).hexdigest()[:40]

@@ -39,16 +39,18 @@ class SqlIndex(RecordReads, VersionLists, LogReads):
 
     def __init__(self, path: Path | None) -> None:
         self._temporary = tempfile.TemporaryDirectory(prefix="muster-index-") if path is None else None
-        self._path = Path(self._temporary.name) / "index.db" if self._temporary else path or Path()
+        self.path = Path(self._temporary.name) / "index.db" if self._temporary else path or Path()
         self._writing = threading.Lock()
+        self._closed = False
         with translating():
-            self._writer = _opened(self._path)
-        super().__init__(Readers(self._path))
+            self._writer = _opened(self.path)
+        super().__init__(Readers(self.path))
 
     def close(self) -> None:
         """Close the file; reads and writes are Unavailable from then on."""
         self._readers.close()
         with self._writing:
+            self._closed = True
             self._writer.close()
         if self._temporary is not None:
             self._temporary.cleanup()
@@ -107,6 +109,8 @@ class SqlIndex(RecordReads, VersionLists, LogReads):
             raise Unavailable(f"the index has been written for {BUSY_TIMEOUT_S:.0f} s; try again")
         connection = self._writer
         try:
+            if self._closed:
+                raise Unavailable("the index is closed")
             with translating():
                 connection.execute("BEGIN IMMEDIATE")
                 database.ensure_schema(connection)
@@ -117,7 +121,8 @@ class SqlIndex(RecordReads, VersionLists, LogReads):
                 connection.execute("COMMIT")
         finally:
             try:
-                database.rollback(connection)
+                if not self._closed:
+                    database.rollback(connection)
             finally:
                 self._writing.release()
 

@@ -1,0 +1,252 @@
+"""An index rebuilt from nothing equals one that followed along, for any history."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from muster.domain import changes as c
+from muster.domain.views import Times
+from muster.index.store import SqlIndex
+from muster.service.ports import VersionFilter
+from tests.builders import START, Story, a_config, an_artifact, an_environment, deploy, register
+
+MODELS = ("digits", "Ziffern ß", "a_b", "a")
+ENVIRONMENTS = ("development", "staging", "production", "canary")
+
+models = st.sampled_from(MODELS)
+numbers = st.integers(1, 3)
+environments = st.sampled_from(ENVIRONMENTS)
+labels = st.sampled_from((None, "v1", "v2", "b_c", "c"))
+tags = st.dictionaries(st.sampled_from(("team", "lang")), st.sampled_from(("x", "y")), max_size=2)
+tag_updates = st.dictionaries(st.sampled_from(("team", "lang")), st.sampled_from(("x", None)), max_size=2)
+metrics = st.dictionaries(st.sampled_from(("auc", "loss")), st.sampled_from((0.5, 1, -2.25)), max_size=2)
+imported = st.sampled_from((None, {"created_at": "2020-02-02T00:00:00Z"}))
+files = st.sampled_from(("model.onnx", "sub/a", "sub-b", "sub/c")).map(an_artifact)
+
+changes: st.SearchStrategy[c.Change] = st.one_of(
+    st.builds(
+        register,
+        models,
+        labels,
+        tags=tags,
+        metrics=metrics,
+        pending=st.booleans(),
+        imported=imported,
+        owner=st.sampled_from((None, "ada")),
+    ),
+    st.builds(c.CreateModel, models, tags=tags, card=st.sampled_from((None, "# Card"))),
+    st.builds(c.UpdateModel, models, tags=tag_updates, card=st.sampled_from((c.UNSET, "# New"))),
+    st.builds(c.UpdateVersion, models, numbers, tags=tag_updates, owner=st.sampled_from(("ada", None))),
+    st.builds(c.SetStage, models, numbers, st.sampled_from(("staging", "archived"))),
+    st.builds(c.SetAlias, models, st.just("champion"), st.one_of(st.none(), numbers)),
+    st.builds(c.AttachFile, models, numbers, files),
+    st.builds(c.DetachFile, models, numbers, files.map(lambda file: file.path)),
+    st.builds(c.Finalize, models, numbers),
+    st.builds(c.DeleteVersion, models, numbers),
+    st.builds(c.DeleteModel, models),
+    st.builds(
+        lambda name, rank, create: c.SetEnvironment(an_environment(name, rank=rank), create=create),
+        environments,
+        st.integers(0, 40),
+        st.booleans(),
+    ),
+    st.builds(c.DeleteEnvironment, environments),
+    st.builds(
+        deploy, models, numbers, environments, config=st.integers(1, 2).map(lambda n: a_config(replicas=n))
+    ),
+    st.builds(c.RollBack, models, numbers, environments, empty=st.booleans()),
+    st.builds(c.Undeploy, models, environments),
+    st.builds(c.AttemptFailed, models, numbers, environments, st.just("out of memory")),
+    st.builds(c.Observe, models, environments, st.just("ready"), st.one_of(st.none(), numbers)),
+    st.builds(c.Note, models, numbers, st.just("look here")),
+)
+batches = st.lists(changes, min_size=1, max_size=8)
+histories = st.lists(batches, min_size=1, max_size=12)
+
+# An import shows another `created_at` than that of its change.
+LATER_TIMES = ("last_updated", "last_deployed", "last_rollback")
+
+# Enough to work upon, so that fewer of the generated changes are refused.
+PROLOGUE = (
+    c.SetEnvironment(an_environment("canary", rank=15), create=True),
+    *(register(model, label, metrics={"auc": 0.5}) for model in MODELS[:3] for label in ("v1", "v2")),
+    *(register(model, "v3", pending=True, tags={"team": "x"}) for model in MODELS[:3]),
+    *(c.AttachFile(model, 3, an_artifact("sub/a")) for model in MODELS[:2]),
+    c.Finalize("digits", 3),
+    c.AttachFile(MODELS[1], 3, an_artifact("sub-b")),
+    c.DetachFile(MODELS[1], 3, "sub-b"),
+    deploy("digits", 1),
+    deploy("digits", 2),
+    c.RollBack("digits", 2, "production"),
+    deploy("digits", 2, "canary"),
+)
+
+
+@contextmanager
+def two_files() -> Iterator[tuple[Path, Path]]:
+    with TemporaryDirectory() as folder:
+        yield Path(folder, "followed.db"), Path(folder, "rebuilt.db")
+
+
+def rows(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Every row of every table. Of the text index, that it agrees with what it indexes."""
+    connection = sqlite3.connect(path)
+    try:
+        connection.execute("INSERT INTO versions_text(versions_text, rank) VALUES ('integrity-check', 1)")
+        names = connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'versions_text%'"
+        ).fetchall()
+        return {
+            name: sorted(connection.execute(f"SELECT * FROM {name}").fetchall(), key=repr)
+            for (name,) in names
+        }
+    finally:
+        connection.close()
+
+
+@given(histories)
+@settings(deadline=None, max_examples=60)
+def test_a_rebuilt_index_equals_one_that_followed_along(history: list[list[c.Change]]) -> None:
+    with two_files() as (followed_path, rebuilt_path):
+        followed, rebuilt = SqlIndex(followed_path), SqlIndex(rebuilt_path)
+        story = Story(followed).begin()
+        story.do(*PROLOGUE)
+        for batch in history:
+            story.batch(batch, skip_refused=True)
+        story.retell(rebuilt)
+        followed.close()
+        rebuilt.close()
+        assert rows(rebuilt_path) == rows(followed_path)
+
+
+@given(histories, st.data())
+@settings(deadline=None, max_examples=25)
+def test_an_index_left_at_any_commit_catches_up_to_the_same(
+    history: list[list[c.Change]], data: st.DataObject
+) -> None:
+    with two_files() as (followed_path, late_path):
+        followed, late = SqlIndex(followed_path), SqlIndex(late_path)
+        story = Story(followed).begin()
+        story.do(*PROLOGUE)
+        for batch in history:
+            story.batch(batch, skip_refused=True)
+        left_at = data.draw(st.integers(1, len(story.log)))
+        story.until(left_at).retell(late)
+        with late.transaction() as transaction:
+            for (_, entry), edits in zip(story.log[left_at:], story.edits[left_at:], strict=True):
+                transaction.project(entry, edits)
+            transaction.seal([commit for commit, _ in story.log[left_at:]])
+        followed.close()
+        late.close()
+        assert rows(late_path) == rows(followed_path)
+
+
+@given(histories)
+@settings(deadline=None, max_examples=25)
+def test_the_past_is_told_as_it_was_when_it_was_the_present(history: list[list[c.Change]]) -> None:
+    index = SqlIndex(None)
+    story = Story(index).begin()
+    story.do(*PROLOGUE)
+    told = []
+    for batch in history:
+        story.batch(batch, skip_refused=True)
+        told.append((len(story.log), now(index)))
+    for position, present in told:
+        assert past(index, position, present) == present
+    index.close()
+
+
+def now(index: SqlIndex) -> dict[object, object]:
+    """What is deployed at present, and when models and live versions were made and changed."""
+    said: dict[object, object] = {
+        "placed": [(d.environment, d.model, d.version, by) for d, by in index.deployments()]
+    }
+    for model in MODELS:
+        record = index.model_record(model)
+        said[model] = record and Times(record[2], record[3])
+    for found in index.versions(VersionFilter(), limit=100):
+        view = json.loads(found.document)
+        said[found.model, found.number] = tuple(map(view.get, LATER_TIMES))
+    return said
+
+
+def past(index: SqlIndex, position: int, asked: Iterable[object]) -> dict[object, object]:
+    """The same, of a position in the log, for whatever is `asked`."""
+    said: dict[object, object] = {}
+    for what in asked:
+        match what:
+            case (str(model), int(number)):
+                times = index.times_at(position, model, number)
+                said[what] = times and tuple(getattr(times, name) for name in LATER_TIMES)
+            case "placed":
+                placed = index.placed_at(position)
+                said[what] = [(p.environment, p.model, p.number, p.by) for p in placed]
+            case model:
+                said[what] = index.model_times_at(position, str(model))
+    return said
+
+
+class TestRebuild:
+    @pytest.fixture
+    def index(self) -> Iterator[SqlIndex]:
+        index = SqlIndex(None)
+        yield index
+        index.close()
+
+    @pytest.fixture
+    def story(self, index: SqlIndex) -> Story:
+        story = Story(index).begin()
+        story.do(register(), deploy())
+        return story
+
+    def test_replaces_everything_that_was_there(self, index: SqlIndex) -> None:
+        Story(index).begin().do(register("old"))
+        other = SqlIndex(None)
+        told = Story(other).begin()
+        told.do(register("new"))
+        told.retell(index)
+        other.close()
+        assert [name for _, name in index.model_ids(VersionFilter(), limit=9)] == ["new_v1"]
+        assert index.head() == told.head
+
+    def test_goes_on_where_the_log_ends(self, index: SqlIndex, story: Story) -> None:
+        story.retell(index)
+        (logged,) = story.do(register(label="v2"))
+        assert logged.position == 4
+        assert index.find("digits_v2") is not None
+
+    def test_that_fails_leaves_what_was_there(self, index: SqlIndex, story: Story) -> None:
+        with pytest.raises(ValueError, match="the log ends at"):
+            index.rebuild("f" * 40, story.log, story.in_tree_order())
+        assert index.head() == story.head
+        assert index.find("digits_v1") is not None
+
+    @pytest.mark.parametrize("kind", ["register", "deploy"])
+    def test_refuses_a_tree_that_the_log_does_not_explain(
+        self, index: SqlIndex, story: Story, kind: str
+    ) -> None:
+        log = [(commit, entry) for commit, entry in story.log if entry.kind != kind]
+        with pytest.raises(ValueError, match=r"nobody declared|no change"):
+            index.rebuild(log[-1][0], log, story.in_tree_order())
+
+    def test_refuses_a_tree_in_another_order(self, index: SqlIndex, story: Story) -> None:
+        story.do(register(label="v2", pending=True), c.AttachFile("digits", 2, an_artifact()))
+        with pytest.raises(ValueError, match="files without a version"):
+            index.rebuild(story.head, story.log, reversed(story.in_tree_order()))
+
+    def test_keeps_times_to_the_microsecond(self, index: SqlIndex, story: Story) -> None:
+        story.time = START.replace(microsecond=123456, year=2027)
+        story.do(register(label="v2"))
+        story.retell(index)
+        newest = index.newest()
+        assert newest is not None
+        assert newest.entry.time.microsecond == 123456
