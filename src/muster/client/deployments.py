@@ -191,7 +191,7 @@ class Deployments(Versions):
         instance: str | None = None,
         reason: str = "",
     ) -> Record:
-        """Say what runs there, by version or by a file's digest; gives how that stands to what is declared."""
+        """Say what runs there, by version or by a file's digest; gives how that stands to the declared."""
         body = given(version=version, sha256=sha256, instance=instance, reason=reason)
         return self.calls.write("PUT", f"{_at(environment, model)}/observed", body)
 

@@ -1,0 +1,207 @@
+"""Commands about the registry itself: serving, checking, exporting, settings."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, Annotated, Any, Final, Literal
+
+import typer
+
+from muster.cli import profile
+from muster.cli.call import Call, command
+from muster.cli.options import ByActor, InEnvironment, Kinds, Since, Until
+from muster.cli.server_part import imported
+from muster.domain.errors import Conflict, Invalid
+from muster.settings import described, load
+
+PANEL: Final = "The registry itself"
+COLUMNS: Final = (
+    "time",
+    "actor",
+    "verified",
+    "change",
+    "model",
+    "number",
+    "environment",
+    "deployed",
+    "observed",
+    "instance",
+    "digest",
+    "reason",
+    "message",
+    "commit",
+    "position",
+)
+
+
+def add(app: typer.Typer) -> None:
+    """Give `app` these commands."""
+    command(app, panel=PANEL)(serve)
+    command(app, panel=PANEL)(demo)
+    command(app, panel=PANEL)(verify)
+    command(app, panel=PANEL)(reindex)
+    command(app, panel=PANEL)(export)
+    command(app, panel=PANEL)(settings)
+    command(app, panel=PANEL)(login)
+    command(app, panel=PANEL)(logout)
+
+
+def serve(
+    call: Call,
+    host: Annotated[
+        str | None, typer.Option("--host", help="The address to listen on; loopback only")
+    ] = None,
+    port: Annotated[int | None, typer.Option("--port", help="The port; 0 takes a free one")] = None,
+    log_format: Annotated[str | None, typer.Option("--log-format", help="auto, console or json")] = None,
+    log_level: Annotated[
+        str | None, typer.Option("--log-level", help="debug, info, warning or error")
+    ] = None,
+    other: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other setting; repeat it")
+    ] = None,
+) -> None:
+    """Serve the registry until Ctrl-C; its address is printed once it answers."""
+    from muster.cli.options import pairs
+
+    named = {"host": host, "port": port, "log_format": log_format, "log_level": log_level}
+    flags = call.flags | dict(pairs(other, "--set")) | {k: v for k, v in named.items() if v is not None}
+    chosen = load(flags)
+
+    def ready(url: str) -> None:
+        said = {"url": url, "home": str(chosen.home)}
+        print_now(json.dumps(said) if call.as_json else f"Muster serves {chosen.home} at {url}")
+
+    imported("muster.bootstrap.server").serve(chosen, ready)
+
+
+def print_now(line: str) -> None:
+    """Print a line that a waiting program sees at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def demo(call: Call) -> None:
+    """Show the main job on real input: deploy, replace, refuse, roll back, ask who and why."""
+    imported("muster.demo", "demo").run(as_json=call.as_json)
+
+
+def verify(call: Call) -> None:
+    """Prove that Git, the index and the files agree, or say what does not."""
+    from muster.cli.session import require_home
+
+    require_home(call.settings)
+    problems: list[str] = imported("muster.bootstrap.server").verify(call.settings)
+    answer = {"home": str(call.settings.home), "problems": problems}
+    call.emit(answer, lambda: "\n".join(problems) or f"{call.settings.home}: Git, index and files agree.")
+    if problems:
+        call.note("Next: muster reindex makes the index anew; files come back by registering them again")
+        raise typer.Exit(1)
+
+
+def reindex(call: Call) -> None:
+    """Make the index anew from Git; nothing is lost by it."""
+    from muster.cli.session import owner, require_home
+
+    require_home(call.settings)
+    if (url := owner(call.settings)) is not None:
+        raise Conflict(f"a server at {url} has {call.settings.home} open; stop it first")
+    imported("muster.bootstrap.server").reindex(call.settings)
+    call.emit({"home": str(call.settings.home)}, lambda: f"{call.settings.home}: the index was made anew.")
+
+
+def export(
+    call: Call,
+    form: Annotated[Literal["jsonl", "csv"], typer.Option("--format", help="JSON lines, or CSV")] = "jsonl",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write here, not to the output")
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", metavar="NAME", help="Only this model's")] = None,
+    env: InEnvironment = None,
+    by: ByActor = None,
+    kind: Kinds = None,
+    since: Since = None,
+    until: Until = None,
+) -> None:
+    """Write the audit log out, newest first: every change with actor, reason and commit.
+
+    In CSV a text that a spreadsheet would take for a formula gets an apostrophe in front.
+    """
+    with call.connected() as session, ExitStack() as stack:
+        found = session.client.every_change(
+            model=model, environment=env, actor=by, kinds=kind or (), since=since, until=until
+        )
+        try:
+            out = (
+                stack.enter_context(output.open("w", newline="", encoding="utf-8")) if output else sys.stdout
+            )
+        except OSError as error:
+            raise Invalid.one("--output", str(output), f"must be writable ({error.strerror})") from error
+        count = _as_csv(found, out) if form == "csv" else _as_lines(found, out)
+    if output is not None:
+        call.note(f"Wrote {count:,} changes to {output}.")
+
+
+def _as_lines(changes: Iterable[dict[str, Any]], out: IO[str]) -> int:
+    count = 0
+    for change in changes:
+        out.write(json.dumps(change, ensure_ascii=False, sort_keys=True) + "\n")
+        count += 1
+    return count
+
+
+def _as_csv(changes: Iterable[dict[str, Any]], out: IO[str]) -> int:
+    writer = csv.writer(out)
+    writer.writerow(COLUMNS)
+    count = 0
+    for change in changes:
+        writer.writerow([_harmless(change.get(column)) for column in COLUMNS])
+        count += 1
+    return count
+
+
+def _harmless(value: object) -> object:
+    """A text that no spreadsheet takes for a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t")) else value
+
+
+def settings(call: Call) -> None:
+    """Show every setting, its value, and where that came from."""
+    from muster.cli.rendering import table
+
+    chosen = call.settings
+    rows = []
+    for name, about in described().items():
+        value = getattr(chosen, name)
+        shown = list(value) if isinstance(value, tuple) else str(value) if isinstance(value, Path) else value
+        rows.append((name, shown, str(chosen.origins[name]), about.text))
+    answer = [dict(zip(("name", "value", "from", "about"), row, strict=True)) for row in rows]
+    call.emit(
+        {"items": answer, "count": len(answer)},
+        lambda: table(("SETTING", "VALUE", "FROM", "WHAT IT IS"), rows, fold="WHAT IT IS"),
+    )
+
+
+def login(
+    call: Call, url: Annotated[str, typer.Argument(metavar="URL", help="The server's address")]
+) -> None:
+    """Remember a server, for every later command that names no other."""
+    from muster.client import Client
+
+    chosen = load(call.flags | {"url": url})
+    assert chosen.url is not None
+    with Client(chosen.url, chosen.actor) as client:
+        client.healthy()
+    profile.remember(chosen.url)
+    call.emit({"url": chosen.url}, lambda: f"From now on commands talk to {chosen.url}.")
+    call.note("Next: muster status. `muster logout` forgets it.")
+
+
+def logout(call: Call) -> None:
+    """Forget the server that `login` remembered."""
+    there = profile.forget()
+    call.emit({"forgotten": there}, lambda: "Forgotten." if there else "There was nothing to forget.")

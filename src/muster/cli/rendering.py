@@ -1,0 +1,153 @@
+"""Records and lists as tables for people. What is shown is text: no markup, no control characters."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from muster.client import Record
+
+_GOOD = ("ready", "in sync")
+_BAD = ("failed", "stopped", "drifted", "undeclared", "unknown")
+
+
+def plain(text: str) -> str:
+    """`text` without what could steer a terminal."""
+    return "".join(
+        "\ufffd" if unicodedata.category(c) in ("Cc", "Cf") and c not in "\n\t" else c for c in text
+    )
+
+
+def cell(value: Any) -> Text:
+    """A value as a table shows it."""
+    if value is None:
+        return Text("-", style="dim")
+    if isinstance(value, str):
+        return Text(plain(value))
+    if isinstance(value, Mapping) and not any(isinstance(item, (Mapping, list)) for item in value.values()):
+        return Text(plain("\n".join(f"{key}={written(item)}" for key, item in value.items())))
+    if isinstance(value, Sequence) and not any(isinstance(item, (Mapping, list)) for item in value):
+        return Text(plain(", ".join(written(item) for item in value)))
+    return Text(plain(json.dumps(value, ensure_ascii=False)))
+
+
+def written(value: Any) -> str:
+    """A single value as text."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def short_time(time: str | None) -> str | None:
+    """An RFC 3339 time to the second."""
+    return None if time is None else f"{time[:10]} {time[11:19]}Z"
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, fold: str | None = None) -> Table:
+    """A plain table; only the column `fold` is wrapped where the terminal is too narrow."""
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for column in columns:
+        made.add_column(column, overflow="fold", no_wrap=fold not in (None, column))
+    for row in rows:
+        made.add_row(*(value if isinstance(value, Text) else cell(value) for value in row))
+    return made
+
+
+def fields(record: Mapping[str, Any], title: str | None = None) -> RenderableType:
+    """A record, one field a line; what is empty is left out."""
+    made = Table(box=None, show_header=False, pad_edge=False)
+    made.add_column(style="bold", no_wrap=True)
+    made.add_column(overflow="fold")
+    for key, value in record.items():
+        if value not in (None, "", [], {}):
+            made.add_row(key, cell(value))
+    return Group(Text(plain(title), style="bold"), made) if title else made
+
+
+def standing(status: Mapping[str, Any] | None) -> Text:
+    """Declared against observed, in a word, its colour and a sentence."""
+    if status is None:
+        return Text("-", style="dim")
+    word = str(status["standing"])
+    style = "green" if word in _GOOD else "red" if word in _BAD else "yellow"
+    text = Text(word, style=style)
+    sentence = str(status.get("sentence") or "")
+    if word not in _GOOD and sentence:
+        text.append(plain(f": {sentence}"), style="")
+    return text
+
+
+def deployments(items: Sequence[Record], *, past: bool) -> Table:
+    """What runs where: since when, who, why, and whether it is healthy."""
+
+    def health(item: Record) -> Text:
+        if not past:
+            return standing(item.get("status"))
+        seen = item.get("observed")
+        return cell(seen and f"{seen.get('observed')} since {short_time(seen.get('time'))}")
+
+    rows = [
+        (
+            item["environment"],
+            item["model"],
+            item["version"],
+            short_time(item["by"]["time"]),
+            item["by"]["actor"],
+            item["by"]["reason"] or None,
+            health(item),
+        )
+        for item in items
+    ]
+    last = "OBSERVED" if past else "HEALTH"
+    return table(("ENVIRONMENT", "MODEL", "VERSION", "SINCE", "WHO", "WHY", last), rows)
+
+
+def changes(items: Sequence[Mapping[str, Any]]) -> Table:
+    """What happened, newest first."""
+    rows = [
+        (short_time(i["time"]), i["actor"], i["change"], i["message"], i["reason"] or None, i["commit"][:10])
+        for i in items
+    ]
+    return table(("TIME", "WHO", "CHANGE", "WHAT", "WHY", "COMMIT"), rows)
+
+
+def differences(items: Sequence[Mapping[str, Any]]) -> Table:
+    """Fields before and after."""
+    with_path = any(item.get("path") for item in items)
+    columns = ("RECORD", "FIELD", "BEFORE", "AFTER") if with_path else ("FIELD", "BEFORE", "AFTER")
+    rows = [
+        (
+            *((item["path"],) if with_path else ()),
+            item["field"],
+            _side(item["before"], "red"),
+            _side(item["after"], "green"),
+        )
+        for item in items
+    ]
+    return table(columns, rows)
+
+
+def _side(value: Any, style: str) -> Text:
+    text = cell(value)
+    if value is not None:
+        text.stylize(style)
+    return text
+
+
+def preview(found: Mapping[str, Any]) -> RenderableType:
+    """What a dry run says: the effect, the differences, the objections."""
+    parts: list[RenderableType] = []
+    if found["subject"]:
+        parts.append(Text(plain(f"Would: {found['subject']}"), style="bold"))
+    if found["nothing"]:
+        parts.append(Text("Nothing would change."))
+    if found["changes"]:
+        parts.append(differences(found["changes"]))
+    parts += [Text(plain(f"Objection: {each['message']}"), style="red") for each in found["objections"]]
+    parts.append(Text("Nothing was written (dry run).", style="dim"))
+    return Group(*parts)

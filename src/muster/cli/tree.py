@@ -1,0 +1,15 @@
+"""The tree of commands."""
+
+from __future__ import annotations
+
+import typer
+
+from muster.cli import admin, environments, running, versions
+from muster.cli.call import root
+
+app = typer.Typer(name="muster", no_args_is_help=True, pretty_exceptions_enable=False)
+root(app)
+running.add(app)
+environments.add(app)
+versions.add(app)
+admin.add(app)
