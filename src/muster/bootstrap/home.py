@@ -161,7 +161,7 @@ def _assemble(settings: Settings, storage: Storage, run_dir: Path, crash: Crash,
         history=storage.history,
         committer=committer,
         artifacts=artifacts,
-        inspector=ChildInspector(artifacts.path),
+        inspector=ChildInspector(artifacts.path, settings.surroundings),
     )
     routes = RouteTable()
     transitions = Transitions()
