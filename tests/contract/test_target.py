@@ -158,7 +158,7 @@ class TestFailing:
 
 class TestSwitching:
     def test_a_warm_version_gets_no_traffic_until_it_is_active(self, site: Site) -> None:
-        one, two = site.instance(1), site.instance(2, {"model.onnx": iris_onnx(5)})
+        one, two = site.instance(1), site.instance(2, {"model.onnx": iris_onnx(0.1)})
         site.serve(one)
         site.apply(1, one, two)
         site.when(2, "ready")
@@ -168,7 +168,7 @@ class TestSwitching:
         assert [state.active for state in site.target.observe("production", "iris")] == [True, False]
 
     def test_switching_under_load_fails_no_request(self, site: Site) -> None:
-        one, two = site.instance(1), site.instance(2, {"model.onnx": iris_onnx(5)})
+        one, two = site.instance(1), site.instance(2, {"model.onnx": iris_onnx(0.1)})
         site.serve(one)
         with Load(site) as load:
             site.apply(1, one, two)
@@ -183,7 +183,7 @@ class TestSwitching:
         assert {version for _, version in load.replies} == {"1", "2"}
 
     def test_an_older_position_changes_nothing(self, site: Site) -> None:
-        one, two = site.instance(1), site.instance(2, {"model.onnx": iris_onnx(5)})
+        one, two = site.instance(1), site.instance(2, {"model.onnx": iris_onnx(0.1)})
         site.serve(two, position=5)
         site.apply(4, one)
         assert set(site.states()) == {2}
