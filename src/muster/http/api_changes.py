@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Final
+from typing import Final
 
 from litestar import get
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import Parameter
+from litestar.params import FromQuery
 
 from muster.domain.errors import NotFound
 from muster.domain.records import Json
 from muster.http import schemas
 from muster.http.answers import Answer, encoded, etag, listed
-from muster.http.paging import After, Limit, cursor, place
+from muster.http.paging import cursor, place
+from muster.http.parameters import After, Before, Given, InPath, Kinds, Limit, Number, Time, Wanted
 from muster.http.plain import history_of
-from muster.http.services import Given, Services
+from muster.http.services import Services
 from muster.service.past import moment
 from muster.service.ports import ChangeFilter
 from muster.service.registry import change_view
@@ -26,13 +27,13 @@ CHANGES: Final = "/api/v1/changes"
 @get(CHANGES, summary="List changes, newest first")
 async def changes(
     services: Given,
-    model: str | None = None,
-    number: Annotated[int | None, Parameter(ge=1, le=2**31, description="A version's number")] = None,
-    environment: str | None = None,
-    actor: str | None = None,
-    kind: Annotated[list[str] | None, Parameter(description="May be repeated")] = None,
-    since: Annotated[str | None, Parameter(description="An RFC 3339 time")] = None,
-    until: Annotated[str | None, Parameter(description="An RFC 3339 time")] = None,
+    model: Wanted = None,
+    number: Number = None,
+    environment: Wanted = None,
+    actor: Wanted = None,
+    kind: Kinds = None,
+    since: Time = None,
+    until: Time = None,
     limit: Limit = 100,
     after: After = None,
 ) -> Answer[schemas.Changes]:
@@ -57,7 +58,7 @@ def _changes(services: Services, wanted: ChangeFilter, before: int | None, limit
 
 
 @get(f"{CHANGES}/{{commit:str}}", summary="Show a change with its diff, field by field")
-async def change(services: Given, commit: str) -> Answer[schemas.ChangeDetail]:
+async def change(services: Given, commit: InPath) -> Answer[schemas.ChangeDetail]:
     def work() -> tuple[dict[str, Json], str]:
         logged = services.registry.index.change(commit)
         if logged is None:
@@ -72,9 +73,9 @@ async def change(services: Given, commit: str) -> Answer[schemas.ChangeDetail]:
 @get("/api/v1/history", summary="Say who did what to a version, newest first")
 async def history(
     services: Given,
-    model_id: str,
-    limit: Annotated[int, Parameter(ge=1, le=1000)] = 1000,
-    before: Annotated[str | None, Parameter(description="The commit to go on before")] = None,
+    model_id: FromQuery[str],
+    limit: Limit = 1000,
+    before: Before = None,
 ) -> Answer[schemas.History]:
     found = services.registry.find(model_id)
     return Answer(await services.pools.reads.run(partial(history_of, services, found, limit, before)))

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 from litestar import Request, delete, get, post, put
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import Parameter
 
 from muster.domain import names, parse
 from muster.domain.changes import Deploy, Observe, RollBack, Undeploy
@@ -17,9 +16,9 @@ from muster.domain.errors import Invalid, NotDeployedThere, NotFound
 from muster.domain.records import Config
 from muster.http import deployed, schemas
 from muster.http.answers import Answer, conditional, encoded, etag, listed, matches, of_write
-from muster.http.api_models import At
+from muster.http.parameters import At, Given, InPath, Reason, Wait, WaitSeconds, Wanted
 from muster.http.references import label_or_number, place_of, version_meant
-from muster.http.services import Given, Services
+from muster.http.services import Services
 from muster.http.writes import (
     Asked,
     Asking,
@@ -38,12 +37,10 @@ DEPLOYMENT: Final = f"{DEPLOYMENTS}/{{environment:str}}/{{model:str}}"
 LOOK_AGAIN_S: Final = 2.0  # what another process writes to the home pokes nobody here
 _ENDED: Final = {"also": {200: "DeploymentDetail"}}
 
-Wait = Annotated[bool, Parameter(description="Answer when it has ended: 200 with the deployment")]
-
 
 @get(DEPLOYMENTS, summary="List what is deployed, now or at any time")
 async def deployments(
-    services: Given, environment: str | None = None, model: str | None = None, at: At = None
+    services: Given, environment: Wanted = None, model: Wanted = None, at: At = None
 ) -> Answer[schemas.Deployments]:
     def work() -> tuple[list[dict[str, Any]], str]:
         if at is None:
@@ -57,7 +54,7 @@ async def deployments(
 
 @get(DEPLOYMENT, summary="Show a deployment: declared and observed")
 async def deployment(
-    services: Given, environment: str, model: str, at: At = None
+    services: Given, environment: InPath, model: InPath, at: At = None
 ) -> Answer[schemas.DeploymentDetail]:
     if at is not None:
         then = partial(deployed.detail_then, services, at, environment, model)
@@ -77,7 +74,7 @@ async def deployment(
     opt={"body": schemas.DeployRequest, **_ENDED},
 )
 async def deploy(
-    services: Given, asked: Asking, environment: str, model: str, wait: Wait = False
+    services: Given, asked: Asking, environment: InPath, model: InPath, wait: Wait = False
 ) -> Answer[schemas.OperationRecord]:
     form = asked.form()
     version = form.need("version", label_or_number, "")
@@ -98,7 +95,7 @@ async def deploy(
     opt={"body": schemas.RollbackRequest, **_ENDED},
 )
 async def rollback(
-    services: Given, asked: Asking, environment: str, model: str, wait: Wait = False
+    services: Given, asked: Asking, environment: InPath, model: InPath, wait: Wait = False
 ) -> Answer[schemas.OperationRecord]:
     form = asked.form()
     guard = form.take("version", label_or_number, None)
@@ -127,7 +124,12 @@ def _rolled_back(services: Services, environment: str, model: str, guard: str | 
 
 @delete(DEPLOYMENT, status_code=202, summary="Empty an environment of a model", opt=_ENDED)
 async def undeploy(
-    services: Given, asked: Asking, environment: str, model: str, reason: str = "", wait: Wait = False
+    services: Given,
+    asked: Asking,
+    environment: InPath,
+    model: InPath,
+    reason: Reason = "",
+    wait: Wait = False,
 ) -> Answer[schemas.OperationRecord]:
     change = Undeploy(model, environment)
     place = (environment, model)
@@ -167,11 +169,9 @@ async def _place(
 async def desired(
     services: Given,
     request: Request[Any, Any, Any],
-    environment: str,
-    model: str,
-    wait_s: Annotated[
-        float, Parameter(ge=0, le=60, description="With If-None-Match: how long to wait for something else")
-    ] = 0,
+    environment: InPath,
+    model: InPath,
+    wait_s: WaitSeconds = 0,
 ) -> Answer[schemas.DesiredRecord]:
     known = request.headers.get("if-none-match")
     loop = asyncio.get_running_loop()
@@ -191,7 +191,9 @@ async def desired(
     summary="Report what runs outside",
     opt={"body": schemas.Observation},
 )
-async def observed(services: Given, asked: Asking, environment: str, model: str) -> Answer[schemas.Observed]:
+async def observed(
+    services: Given, asked: Asking, environment: InPath, model: InPath
+) -> Answer[schemas.Observed]:
     form = asked.form()
     version = form.take("version", label_or_number, None)
     digest = form.take("sha256", names.digest, None)

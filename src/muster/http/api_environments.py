@@ -15,7 +15,8 @@ from muster.domain.placing import TARGETS
 from muster.domain.records import STAGES, Environment
 from muster.http import schemas
 from muster.http.answers import Answer, conditional, encoded, listed, no_content, of_write
-from muster.http.services import Given, Services
+from muster.http.parameters import Given, InPath, Reason
+from muster.http.services import Services
 from muster.http.writes import Asking, reason_given, write
 from muster.service.committer import Recorded
 
@@ -71,7 +72,7 @@ async def create(services: Given, asked: Asking) -> Answer[schemas.EnvironmentRe
 
 @get(ENVIRONMENT, summary="Show an environment")
 async def environment(
-    services: Given, request: Request[Any, Any, Any], environment: str
+    services: Given, request: Request[Any, Any, Any], environment: InPath
 ) -> Answer[schemas.EnvironmentRecord]:
     found, touched = services.registry.environment(environment)
     content = encoded(codec.environment_to_dict(found))
@@ -79,7 +80,7 @@ async def environment(
 
 
 @patch(ENVIRONMENT, summary="Change an environment's rules", opt={"body": schemas.EnvironmentUpdate})
-async def update(services: Given, asked: Asking, environment: str) -> Answer[schemas.EnvironmentRecord]:
+async def update(services: Given, asked: Asking, environment: InPath) -> Answer[schemas.EnvironmentRecord]:
     form = asked.form()
     _from(form, Environment(environment))  # what is wrong with the body comes before what is not there
     reason = form.take("reason", parse.reason, "")
@@ -94,7 +95,7 @@ async def update(services: Given, asked: Asking, environment: str) -> Answer[sch
 
 
 @delete(ENVIRONMENT, status_code=204, summary="Delete an environment where nothing is deployed")
-async def remove(services: Given, asked: Asking, environment: str, reason: str = "") -> Answer[None]:
+async def remove(services: Given, asked: Asking, environment: InPath, reason: Reason = "") -> Answer[None]:
     change = DeleteEnvironment(environment)
     return await write(services, asked, reason_given(reason), lambda: change, no_content)
 

@@ -21,11 +21,12 @@ from muster.domain.errors import Invalid
 from muster.domain.records import Artifact, Json
 from muster.http import auth, schemas
 from muster.http.answers import Answer, encoded, etag, listed, no_content, of_write
+from muster.http.parameters import DryRun, Given, InPath, Reason
 from muster.http.ranges import part
 from muster.http.references import place_of, version_of
-from muster.http.services import Given, Receive, Services
+from muster.http.services import Receive, Services
 from muster.http.views import version_answer
-from muster.http.writes import Asking, DryRun, previewed, reason_given, target_of, write
+from muster.http.writes import Asking, previewed, reason_given, target_of, write
 from muster.service.committer import Recorded
 
 FILES: Final = "/api/v1/models/{model:str}/versions/{version:str}/files"
@@ -39,7 +40,7 @@ def file_view(file: Artifact) -> dict[str, Json]:
 
 
 @get(FILES, summary="List a version's files")
-async def files(services: Given, model: str, version: str) -> Answer[schemas.Files]:
+async def files(services: Given, model: InPath, version: InPath) -> Answer[schemas.Files]:
     found = version_of(services.registry, model, version)
     value = services.registry.version(found.model, found.number)
     return Answer(listed((encoded(file_view(f)) for f in value.files), len(value.files), None))
@@ -57,10 +58,10 @@ async def files(services: Given, model: str, version: str) -> Answer[schemas.Fil
 async def upload(
     services: Given,
     request: Request[Any, Any, Any],
-    model: str,
-    version: str,
-    path: str,
-    reason: str = "",
+    model: InPath,
+    version: InPath,
+    path: InPath,
+    reason: Reason = "",
     dry_run: DryRun = False,
 ) -> Answer[schemas.FileRecord]:
     headers = request.headers
@@ -135,7 +136,7 @@ def declared_digest(digest: str | None, sha256: str | None) -> str | None:
 
 @get(f"{FILES}/{{path:path}}", summary="Download a file, or a range of it", opt={"raw": True})
 async def download(
-    services: Given, request: Request[Any, Any, Any], model: str, version: str, path: str
+    services: Given, request: Request[Any, Any, Any], model: InPath, version: InPath, path: InPath
 ) -> Stream:
     wanted = names.artifact_path(path.removeprefix("/"))
     file = services.registry.file(*place_of(services.registry, model, version), wanted)
@@ -178,7 +179,7 @@ async def _read(services: Services, stored: Path, start: int, stop: int) -> Asyn
     opt={"raw": True},
 )
 async def detach(
-    services: Given, asked: Asking, model: str, version: str, path: str, reason: str = ""
+    services: Given, asked: Asking, model: InPath, version: InPath, path: InPath, reason: Reason = ""
 ) -> Answer[None]:
     wanted = names.artifact_path(path.removeprefix("/"))
 
@@ -194,7 +195,9 @@ async def detach(
     summary="Fix the set of files for ever",
     opt={"body": schemas.OnlyReason},
 )
-async def finalize(services: Given, asked: Asking, model: str, version: str) -> Answer[schemas.VersionRecord]:
+async def finalize(
+    services: Given, asked: Asking, model: InPath, version: InPath
+) -> Answer[schemas.VersionRecord]:
     form = asked.form()
     reason = form.take("reason", parse.reason, "")
     form.close()

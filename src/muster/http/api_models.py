@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 from litestar import Request, delete, get, patch, post, put
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import Parameter
 
 from muster.domain import names, parse
 from muster.domain.changes import UNSET, CreateModel, DeleteModel, SetAlias, UpdateModel
@@ -16,23 +15,23 @@ from muster.domain.records import Json
 from muster.domain.views import model_view
 from muster.http import schemas
 from muster.http.answers import Answer, encoded, listed, no_content
-from muster.http.paging import After, Limit, cursor, place
-from muster.http.plain import Tags, tags_wanted
+from muster.http.paging import cursor, place
+from muster.http.parameters import After, At, Given, InPath, Limit, Reason, Tags, Wanted
+from muster.http.plain import tags_wanted
 from muster.http.references import label_or_number, place_of
-from muster.http.services import Given, Services
+from muster.http.services import Services
 from muster.http.views import model_answer, model_read
 from muster.http.writes import Asking, reason_given, write
 
 MODELS: Final = "/api/v1/models"
 MODEL: Final = f"{MODELS}/{{model:str}}"
-At = Annotated[str | None, Parameter(description="An RFC 3339 time or a commit: as it was then")]
 
 
 @get(MODELS, summary="List models by name")
 async def models(
     services: Given,
-    text: str | None = None,
-    owner: str | None = None,
+    text: Wanted = None,
+    owner: Wanted = None,
     tag: Tags = None,
     limit: Limit = 100,
     after: After = None,
@@ -69,14 +68,14 @@ async def create(services: Given, asked: Asking) -> Answer[schemas.ModelRecord]:
 
 @get(MODEL, summary="Show a model")
 async def model(
-    services: Given, request: Request[Any, Any, Any], model: str, at: At = None
+    services: Given, request: Request[Any, Any, Any], model: InPath, at: At = None
 ) -> Answer[schemas.ModelRecord]:
     work = partial(model_read, services, model, at, request.headers.get("if-none-match"))
     return await services.pools.reads.run(work)
 
 
 @patch(MODEL, summary="Change what describes a model", opt={"body": schemas.ModelUpdate})
-async def update(services: Given, asked: Asking, model: str) -> Answer[schemas.ModelRecord]:
+async def update(services: Given, asked: Asking, model: InPath) -> Answer[schemas.ModelRecord]:
     form = asked.form()
     change = UpdateModel(
         model=model,
@@ -91,7 +90,7 @@ async def update(services: Given, asked: Asking, model: str) -> Answer[schemas.M
 
 
 @delete(MODEL, status_code=204, summary="Delete a model with its versions")
-async def remove(services: Given, asked: Asking, model: str, reason: str = "") -> Answer[None]:
+async def remove(services: Given, asked: Asking, model: InPath, reason: Reason = "") -> Answer[None]:
     return await write(services, asked, reason_given(reason), lambda: DeleteModel(model), no_content)
 
 
@@ -99,7 +98,7 @@ async def remove(services: Given, asked: Asking, model: str, reason: str = "") -
 
 
 @get(f"{MODEL}/aliases", summary="List a model's aliases")
-async def aliases(services: Given, model: str) -> Answer[schemas.Aliases]:
+async def aliases(services: Given, model: InPath) -> Answer[schemas.Aliases]:
     return Answer(await services.pools.reads.run(partial(_aliases, services, model)))
 
 
@@ -119,7 +118,9 @@ def _alias(services: Services, model: str, alias: str, number: int) -> dict[str,
 @put(
     f"{MODEL}/aliases/{{alias:str}}", summary="Point an alias at a version", opt={"body": schemas.AliasUpdate}
 )
-async def set_alias(services: Given, asked: Asking, model: str, alias: str) -> Answer[schemas.ModelRecord]:
+async def set_alias(
+    services: Given, asked: Asking, model: InPath, alias: InPath
+) -> Answer[schemas.ModelRecord]:
     form = asked.form()
     version = form.need("version", label_or_number, "")
     reason = form.take("reason", parse.reason, "")
@@ -133,7 +134,7 @@ async def set_alias(services: Given, asked: Asking, model: str, alias: str) -> A
 
 @delete(f"{MODEL}/aliases/{{alias:str}}", status_code=204, summary="Remove an alias")
 async def remove_alias(
-    services: Given, asked: Asking, model: str, alias: str, reason: str = ""
+    services: Given, asked: Asking, model: InPath, alias: InPath, reason: Reason = ""
 ) -> Answer[None]:
     def change() -> SetAlias:
         record = services.registry.index.model_record(model)

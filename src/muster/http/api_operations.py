@@ -12,7 +12,7 @@ from litestar.response import ServerSentEvent, ServerSentEventMessage
 from muster.domain.errors import Invalid
 from muster.http import schemas
 from muster.http.answers import Answer, encoded
-from muster.http.services import Given
+from muster.http.parameters import Given, InPath
 from muster.http.writes import stepping
 from muster.service.operations import Operation, event_view
 
@@ -20,7 +20,7 @@ OPERATION: Final = "/api/v1/operations/{operation_id:str}"
 
 
 @get(OPERATION, summary="Show how far a deployment has come")
-async def operation(services: Given, operation_id: str) -> Answer[schemas.OperationRecord]:
+async def operation(services: Given, operation_id: InPath) -> Answer[schemas.OperationRecord]:
     return Answer(encoded(services.deployer.operations.get(operation_id).view()))
 
 
@@ -29,7 +29,7 @@ async def operation(services: Given, operation_id: str) -> Answer[schemas.Operat
     summary="Follow a deployment, step by step, until it has ended",
     opt={"media": "text/event-stream"},
 )
-async def events(services: Given, request: Request[Any, Any, Any], operation_id: str) -> ServerSentEvent:
+async def events(services: Given, request: Request[Any, Any, Any], operation_id: InPath) -> ServerSentEvent:
     found = services.deployer.operations.get(operation_id)
     last = request.headers.get("last-event-id", "0")
     if not last.isdecimal() or len(last) > 9:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 from litestar import Request, delete, get, patch, post, put
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from muster.domain import parse
 from muster.domain.changes import UNSET, DeleteVersion, SetStage, UpdateVersion
@@ -17,11 +17,12 @@ from muster.domain.errors import Invalid
 from muster.domain.records import KINDS, STAGES
 from muster.http import schemas
 from muster.http.answers import Answer, encoded, listed, no_content
-from muster.http.api_models import MODEL, At
-from muster.http.paging import After, Limit, cursor, place
-from muster.http.plain import Tags, tags_wanted
+from muster.http.api_models import MODEL
+from muster.http.paging import cursor, place
+from muster.http.parameters import After, At, Given, InPath, Limit, Order, Reason, Tags, Wanted
+from muster.http.plain import tags_wanted
 from muster.http.references import place_of
-from muster.http.services import Given, Services
+from muster.http.services import Services
 from muster.http.views import place_then, version_answer, version_read
 from muster.http.writes import Asking, reason_given, write
 from muster.service.ports import VersionFilter
@@ -29,22 +30,16 @@ from muster.service.registry import change_view
 
 VERSIONS: Final = f"{MODEL}/versions"
 VERSION: Final = f"{VERSIONS}/{{version:str}}"
-Order = Annotated[
-    str,
-    Parameter(
-        description="sequence, name, number, created_at, last_updated or metric:NAME; falling after a -"
-    ),
-]
 
 
 @get(VERSIONS, summary="List a model's versions")
 async def versions(
     services: Given,
-    model: str,
-    stage: str | None = None,
+    model: InPath,
+    stage: Wanted = None,
     tag: Tags = None,
-    text: str | None = None,
-    kind: str | None = None,
+    text: Wanted = None,
+    kind: Wanted = None,
     order: Order = "number",
     limit: Limit = 100,
     after: After = None,
@@ -56,13 +51,13 @@ async def versions(
 @get("/api/v1/versions", summary="List versions of all models")
 async def all_versions(
     services: Given,
-    model: str | None = None,
-    stage: str | None = None,
+    model: Wanted = None,
+    stage: Wanted = None,
     tag: Tags = None,
-    text: str | None = None,
-    kind: str | None = None,
-    owner: str | None = None,
-    environment: str | None = None,
+    text: Wanted = None,
+    kind: Wanted = None,
+    owner: Wanted = None,
+    environment: Wanted = None,
     order: Order = "sequence",
     limit: Limit = 100,
     after: After = None,
@@ -109,7 +104,7 @@ def _page_of(services: Services, wanted: VersionFilter, order: str, limit: int, 
 @post(
     VERSIONS, summary="Register a version", opt={"body": schemas.NewVersion, "also": {200: "VersionRecord"}}
 )
-async def register(services: Given, asked: Asking, model: str) -> Answer[schemas.VersionRecord]:
+async def register(services: Given, asked: Asking, model: InPath) -> Answer[schemas.VersionRecord]:
     body = asked.body
     if isinstance(body, Mapping):
         if "name" in body:
@@ -124,7 +119,7 @@ async def resolve(
     services: Given,
     request: Request[Any, Any, Any],
     ref: Annotated[
-        str, Parameter(description="A model id, name/v1.0, name/3, name@alias or name:production")
+        str, QueryParameter(description="A model id, name/v1.0, name/3, name@alias or name:production")
     ],
     at: At = None,
 ) -> Answer[schemas.VersionRecord]:
@@ -141,7 +136,7 @@ async def resolve(
 
 @get(VERSION, summary="Show a version")
 async def version(
-    services: Given, request: Request[Any, Any, Any], model: str, version: str, at: At = None
+    services: Given, request: Request[Any, Any, Any], model: InPath, version: InPath, at: At = None
 ) -> Answer[schemas.VersionRecord]:
     tag = request.headers.get("if-none-match")
     if at is None:
@@ -151,7 +146,9 @@ async def version(
 
 
 @patch(VERSION, summary="Change what describes a version", opt={"body": schemas.VersionUpdate})
-async def update(services: Given, asked: Asking, model: str, version: str) -> Answer[schemas.VersionRecord]:
+async def update(
+    services: Given, asked: Asking, model: InPath, version: InPath
+) -> Answer[schemas.VersionRecord]:
     form = asked.form()
     wanted = UpdateVersion(
         model,
@@ -170,7 +167,9 @@ async def update(services: Given, asked: Asking, model: str, version: str) -> An
 
 
 @delete(VERSION, status_code=204, summary="Delete a version")
-async def remove(services: Given, asked: Asking, model: str, version: str, reason: str = "") -> Answer[None]:
+async def remove(
+    services: Given, asked: Asking, model: InPath, version: InPath, reason: Reason = ""
+) -> Answer[None]:
     def change() -> DeleteVersion:
         return DeleteVersion(*place_of(services.registry, model, version))
 
@@ -178,7 +177,9 @@ async def remove(services: Given, asked: Asking, model: str, version: str, reaso
 
 
 @put(f"{VERSION}/stage", summary="Set a version's stage by hand", opt={"body": schemas.StageUpdate})
-async def stage(services: Given, asked: Asking, model: str, version: str) -> Answer[schemas.VersionRecord]:
+async def stage(
+    services: Given, asked: Asking, model: InPath, version: InPath
+) -> Answer[schemas.VersionRecord]:
     form = asked.form()
     wanted = form.need("stage", parse.one_of(STAGES), "")
     reason = form.take("reason", parse.reason, "")
@@ -192,7 +193,7 @@ async def stage(services: Given, asked: Asking, model: str, version: str) -> Ans
 
 @get(f"{VERSION}/history", summary="Say who did what to a version, newest first")
 async def history(
-    services: Given, model: str, version: str, limit: Limit = 100, after: After = None
+    services: Given, model: InPath, version: InPath, limit: Limit = 100, after: After = None
 ) -> Answer[schemas.Changes]:
     there = place_of(services.registry, model, version)
     before = place(after, 0) or None

@@ -25,6 +25,7 @@ from muster.http import (
 )
 from muster.http.edge import Edge
 from muster.http.metrics import Durations, RegistryMetrics
+from muster.http.openapi import Document
 from muster.http.problems import answered
 from muster.http.services import AsgiApp, Services
 from muster.http.writes import asked
@@ -70,7 +71,7 @@ def create_app(services: Services) -> AsgiApp:
             version=VERSION,
             description="AI model registry and deployment manager in which every change is one Git commit",
             license=License(name="Apache-2.0"),
-            render_plugins=[],
+            render_plugins=[Document()],
             path="/schema",
         ),
     )

@@ -81,7 +81,7 @@ class Edge:
             if_none_match = headers.get(b"if-none-match")
             tag = None if if_none_match is None else if_none_match.decode("latin-1")
             content, status, answer = plain.record_of(self._services, path[len(_MODEL) :], tag)
-            await exchange.answer(int(status), "application/json", content, answer)
+            await exchange.answer(status, "application/json", content, answer)
             return "/models/{model_id}"
         inner = {**scope, "path": path, "request_id": exchange.request_id}
         if scope["method"] == "HEAD":

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
-from litestar import Litestar
+from litestar import Litestar, MediaType, Request
 from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.routes import HTTPRoute
 
 from muster.http import schemas
@@ -36,6 +37,16 @@ _HEADERS: Final[dict[str, dict[str, Any]]] = {
         "schema": {"type": "string", "pattern": '^"[0-9a-f]{40}"$'},
     },
 }
+
+
+class Document(OpenAPIRenderPlugin):
+    """Serves the document. Litestar's other plugins load their pages from elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__(path="/openapi.json", media_type=MediaType.JSON)
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:  # noqa: ARG002
+        return msgspec.json.encode(described(request.app))
 
 
 def described(app: Litestar) -> dict[str, Any]:

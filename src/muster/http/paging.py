@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
 import msgspec
-from litestar.params import Parameter
 
 from muster.domain.errors import Invalid
-
-Limit = Annotated[int, Parameter(ge=1, le=1000, description="How many at most")]
-After = Annotated[str | None, Parameter(description="The cursor `next` of the page before")]
 
 T = TypeVar("T", int, str)
 

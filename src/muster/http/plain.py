@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from litestar import Request, get, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import Parameter
 
 from muster.domain import names, parse
 from muster.domain.changes import Deploy, RollBack
@@ -18,16 +16,14 @@ from muster.domain.errors import Invalid, NotFound
 from muster.domain.records import STAGES, Config, Json
 from muster.http import schemas
 from muster.http.answers import Answer, encoded, etag, matches, of_write
+from muster.http.parameters import Before, Given, InPath, Limit, Tags, Wanted
 from muster.http.references import label_or_number, version_meant
-from muster.http.services import Given, Services
+from muster.http.services import Services
 from muster.http.writes import Asked, Asking, answered_before, begun, ended, previewed, write
 from muster.service.committer import Recorded
 from muster.service.deployer import Placing
 from muster.service.ports import Found, Logged, VersionFilter
 from muster.service.registry import change_view
-
-Limit = Annotated[int, Parameter(ge=1, le=1000, description="How many at most")]
-Tags = Annotated[list[str] | None, Parameter(query="tag", description="key:value; may be repeated")]
 
 _HISTORY = ("commit", "time", "actor", "change", "reason", "message")
 
@@ -35,11 +31,11 @@ _HISTORY = ("commit", "time", "actor", "change", "reason", "message")
 @get("/models", summary="List model ids in the order of registration")
 async def models(
     services: Given,
-    name: str | None = None,
-    stage: str | None = None,
+    name: Wanted = None,
+    stage: Wanted = None,
     tag: Tags = None,
     limit: Limit = 1000,
-    after: Annotated[str | None, Parameter(description="The model id to go on after")] = None,
+    after: Wanted = None,
 ) -> Answer[schemas.ModelIds]:
     wanted = VersionFilter(
         model=name,
@@ -82,7 +78,7 @@ def tags_wanted(tags: list[str] | None) -> dict[str, str]:
 
 @get("/models/{model_id:str}", summary="Show a version's record")
 async def model(
-    services: Given, request: Request[Any, Any, Any], model_id: str
+    services: Given, request: Request[Any, Any, Any], model_id: InPath
 ) -> Answer[schemas.VersionRecord]:
     return Answer(*record_of(services, model_id, request.headers.get("if-none-match")))
 
@@ -94,8 +90,8 @@ def record_of(
     found = services.registry.find(model_id)
     tag = etag(found.touched)
     if if_none_match is not None and matches(if_none_match, tag):
-        return b"", HTTPStatus.NOT_MODIFIED, {"etag": tag}
-    return found.document, HTTPStatus.OK, {"etag": tag}
+        return b"", 304, {"etag": tag}
+    return found.document, 200, {"etag": tag}
 
 
 @post("/models", summary="Register a version", opt={"body": schemas.Registration, "also": {200: None}})
@@ -104,7 +100,7 @@ async def register(services: Given, asked: Asking) -> Answer[schemas.Registered]
 
     def answer(recorded: Recorded) -> Answer[Any]:
         model_id = names.model_id(change.model, change.label, recorded.number or 0)
-        status = HTTPStatus.CREATED if recorded.commit else HTTPStatus.OK
+        status = 201 if recorded.commit else 200
         return of_write({"message": "Model registered successfully", "model_id": model_id}, recorded, status)
 
     return await write(services, asked, reason, lambda: change, answer)
@@ -116,7 +112,7 @@ async def register(services: Given, asked: Asking) -> Answer[schemas.Registered]
     summary="Put a version into service, and wait until it serves",
     opt={"body": schemas.PlainDeploy},
 )
-async def deploy(services: Given, asked: Asking, model_id: str) -> Answer[schemas.Deployed]:
+async def deploy(services: Given, asked: Asking, model_id: InPath) -> Answer[schemas.Deployed]:
     form = asked.form()
     environment = form.take("environment", names.environment_name, "production")
     config = form.take("config", parse.config, Config())
@@ -138,7 +134,7 @@ async def deploy(services: Given, asked: Asking, model_id: str) -> Answer[schema
     summary="Return to the version that was deployed before",
     opt={"body": schemas.PlainRollback},
 )
-async def rollback(services: Given, asked: Asking, model_id: str) -> Answer[schemas.RolledBack]:
+async def rollback(services: Given, asked: Asking, model_id: InPath) -> Answer[schemas.RolledBack]:
     form = asked.form()
     environment = form.take("environment", names.environment_name, "production")
     to = form.take("to", label_or_number, None)
@@ -196,9 +192,9 @@ def _restored(services: Services, recorded: Recorded) -> str | None:
 @get("/models/{model_id:str}/history", summary="Say who did what to a version, newest first")
 async def history(
     services: Given,
-    model_id: str,
+    model_id: InPath,
     limit: Limit = 1000,
-    before: Annotated[str | None, Parameter(description="The commit to go on before")] = None,
+    before: Before = None,
 ) -> Answer[schemas.History]:
     found = services.registry.find(model_id)
     return Answer(await services.pools.reads.run(partial(history_of, services, found, limit, before)))

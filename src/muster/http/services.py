@@ -7,9 +7,7 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Final, TypeAlias, TypeVar
-
-from litestar.params import Dependency
+from typing import Any, Final, TypeVar
 
 from muster.service.deployer import Deployer
 from muster.service.observing import Observer
@@ -124,6 +122,3 @@ class Services:
 
     def __post_init__(self) -> None:
         self.recorded(self.changes.poke)
-
-
-Given: TypeAlias = Annotated[Services, Dependency(skip_validation=True)]

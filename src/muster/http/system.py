@@ -15,7 +15,7 @@ from muster.http import schemas
 from muster.http.answers import Answer, encoded
 from muster.http.metrics import CONTENT_TYPE, exposition
 from muster.http.openapi import described, operations
-from muster.http.services import Given
+from muster.http.parameters import Given
 
 # The page has no script and loads nothing, so it works without a network.
 CSP: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
@@ -37,11 +37,6 @@ async def metrics(services: Given, request: Request[Any, Any, Any]) -> Response[
     durations = request.app.state["durations"]
     content = await services.pools.reads.run(partial(exposition, durations))
     return Response(content, media_type=CONTENT_TYPE)
-
-
-@get("/schema/openapi.json", summary="This API as OpenAPI 3.1", include_in_schema=False)
-async def openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
-    return Response(encoded(described(request.app)), media_type="application/json")
 
 
 @get("/docs", summary="This API, to read", include_in_schema=False)
@@ -82,4 +77,4 @@ def _schema(schema: dict[str, Any]) -> Markup:
 
 def routes() -> list[HTTPRouteHandler]:
     """All routes of this module."""
-    return [healthz, readyz, metrics, openapi, docs]
+    return [healthz, readyz, metrics, docs]

@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 from litestar import Request
-from litestar.params import Dependency, Parameter
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
 
 from muster.domain import parse
 from muster.domain.changes import Actor, Change
@@ -25,7 +26,8 @@ from muster.domain.parse import Form
 from muster.domain.records import Json
 from muster.http import auth, bodies
 from muster.http.answers import Answer, encoded
-from muster.http.services import Given, Services
+from muster.http.parameters import DryRun, Given
+from muster.http.services import Services
 from muster.service import committer
 from muster.service.committer import Recorded
 from muster.service.deployer import Placing
@@ -51,10 +53,7 @@ class Asked:
         return Form(self.body)
 
 
-DryRun: TypeAlias = Annotated[
-    bool, Parameter(description="Say what would happen, with every objection, and write nothing")
-]
-Asking: TypeAlias = Annotated[Asked, Dependency(skip_validation=True)]
+Asking: TypeAlias = NamedDependency[SkipValidation[Asked]]
 
 
 async def asked(request: Request[Any, Any, Any], services: Given, dry_run: DryRun = False) -> Asked:
