@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,14 +13,7 @@ from hypothesis import strategies as st
 from muster.gitstore.commits import CommitBuilder, Commits, author_of
 from muster.gitstore.memory import MemoryGit
 from muster.gitstore.packfile import Delta, Kind, Pack, object_id
-from muster.service.ports import NewCommit
-
-WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-Edits = Mapping[str, bytes | None]
-
-
-def a_commit(edits: Edits, message: str = "Change something\n", author: str = "alice") -> NewCommit:
-    return NewCommit(edits, message, author, WHEN)
+from tests.repositories import WHEN, Edits, a_commit, files, git
 
 
 def built(histories: Sequence[Sequence[Edits]]) -> list[Commits]:
@@ -34,13 +25,6 @@ def built(histories: Sequence[Sequence[Edits]]) -> list[Commits]:
         repository.publish(repository.head(), made)
         packs.append(made)
     return packs
-
-
-def git(folder: Path, *arguments: str, given: bytes = b"") -> bytes:
-    environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(folder), "GIT_CONFIG_NOSYSTEM": "1"}
-    return subprocess.run(
-        ["git", "-C", str(folder), *arguments], input=given, capture_output=True, check=True, env=environment
-    ).stdout
 
 
 def in_git(folder: Path, packs: Sequence[Commits]) -> Path:
@@ -55,16 +39,6 @@ def in_git(folder: Path, packs: Sequence[Commits]) -> Path:
         assert name.with_suffix(".idx").read_bytes() == made.packed.idx
     git(repository, "update-ref", "refs/heads/main", packs[-1].ids[-1])
     return repository
-
-
-def files(repository: Path, commit: str) -> dict[str, bytes]:
-    """Every file of that commit, as Git reads it."""
-    listed = git(repository, "ls-tree", "-r", "-z", commit).split(b"\0")[:-1]
-    found = {}
-    for line in listed:
-        about, _, path = line.partition(b"\t")
-        found[path.decode()] = git(repository, "cat-file", "blob", about.split()[2].decode())
-    return found
 
 
 def applied(before: Mapping[str, bytes], edits: Edits) -> dict[str, bytes]:

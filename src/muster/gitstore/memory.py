@@ -88,9 +88,11 @@ class MemoryGit:
         _, parent = self._commit(commit)
         before = {} if parent is None else dict(self.walk(parent))
         after = dict(self.walk(commit))
-        for path in sorted(before.keys() | after.keys()):
-            if before.get(path) != after.get(path):
-                yield path, before.get(path), after.get(path)
+        return (
+            (path, before.get(path), after.get(path))
+            for path in sorted(before.keys() | after.keys())
+            if before.get(path) != after.get(path)
+        )
 
     def is_ancestor(self, older: str, newer: str) -> bool:
         try:
@@ -101,6 +103,9 @@ class MemoryGit:
         except NotFound:
             return False
         return at is not None
+
+    def fsck(self) -> list[str]:
+        return []
 
     def _commit(self, name: str) -> tuple[LoggedCommit, str | None]:
         kind, content = self._objects.get(bytes.fromhex(name), (None, b""))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -27,6 +28,9 @@ CRASH_POINTS: Final = (
 """Where `crash` is called, in this order, each time something is published."""
 
 TEMPORARY: Final = "tmp_muster_"
+
+
+_LOCK_WAITS_S: Final = (0.01, 0.03, 0.1, 0.3)
 
 
 def _no_crash(point: str) -> None:
@@ -70,8 +74,9 @@ class GitStore:
         repack that runs at this moment may count on it.
         """
         folder, packed = self._repository.packs, built.packed
+        # Not named *.pack: a repack takes up whatever is.
         unique = f"{TEMPORARY}{os.getpid()}_{secrets.token_hex(8)}"
-        pack, idx = folder / f"{unique}.pack", folder / f"{unique}.idx"
+        pack, idx = folder / f"{unique}_pack", folder / f"{unique}_idx"
         try:
             _write_durably(pack, packed.pack)
             self._crash("pack-written")
@@ -90,20 +95,29 @@ class GitStore:
         self._crash("folder-synced")
 
     def _move(self, expected: str | None, last: str) -> None:
+        for wait_s in (*_LOCK_WAITS_S, 0):
+            try:
+                self._swap(expected, last)
+            except (pygit2.GitError, KeyError, ValueError, OSError) as error:
+                # An OSError is mostly the branch's lock file: another program is just moving it.
+                if isinstance(error, OSError) and wait_s:
+                    time.sleep(wait_s)
+                    continue
+                self._establish(expected, last, error)
+            break
+        self._crash("ref-moved")
+
+    def _swap(self, expected: str | None, last: str) -> None:
         """Compare and swap; libgit2 fsyncs the file and its folder (`enable_fsync_gitdir`)."""
         handle = self._repository.handle()
-        try:
-            if expected is None:
-                handle.create_reference_direct(BRANCH, last, False)
-            else:
-                reference = handle.lookup_reference(BRANCH)
-                if str(reference.target) != expected:
-                    raise HeadMoved(BRANCH)
-                # libgit2 compares with what this reference was when it was looked up.
-                reference.set_target(last)
-        except (pygit2.GitError, KeyError, ValueError, OSError) as error:
-            self._establish(expected, last, error)
-        self._crash("ref-moved")
+        if expected is None:
+            handle.create_reference_direct(BRANCH, last, False)
+            return
+        reference = handle.lookup_reference(BRANCH)
+        if str(reference.target) != expected:
+            raise HeadMoved(BRANCH)
+        # libgit2 compares with what this reference was when it was looked up.
+        reference.set_target(last)
 
     def _establish(self, expected: str | None, last: str, error: Exception) -> None:
         """After moving the branch failed with `error`: find out where it is, and return only if it moved."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import subprocess
 import threading
@@ -68,23 +69,28 @@ def sweep(repository: Repository) -> list[Path]:
     return litter
 
 
-class Upkeep:
-    """Repacks in a thread of its own after every so many packs.
+def _log(error: Exception) -> None:
+    logging.getLogger(__name__).warning("a repack did not succeed, and is tried again: %s", error)
 
-    `failed` is told of each repack that did not succeed; nothing is lost by it,
-    and the next one comes after as many packs again.
+
+class Upkeep:
+    """Repacks in a thread of its own whenever there are `every` packs or somewhat more.
+
+    `failed` is told of each repack that did not succeed. Nothing is lost by that;
+    it is tried again after a few more changes.
     """
 
     def __init__(
         self,
         repository: Repository,
-        failed: Callable[[Exception], None],
+        failed: Callable[[Exception], None] = _log,
         every: int = PACKS_BETWEEN_REPACKS,
     ) -> None:
         self._repository = repository
         self._failed = failed
         self._every = every
-        self._new = sum(1 for _ in repository.packs.glob("*.pack"))
+        self._patience = max(1, every // 8)  # changes between two looks at how many packs there are
+        self._changes = self._patience
         self._wake = threading.Condition()
         self._ending = False
         self._running: subprocess.Popen[bytes] | None = None
@@ -94,10 +100,10 @@ class Upkeep:
         """Begin; if there are many packs already, with a repack."""
         self._thread.start()
 
-    def maybe_run(self, packs: int = 1) -> None:
-        """Say that so many packs were written; never waits for a repack."""
+    def maybe_run(self) -> None:
+        """Say that something was written, which may have made a pack; never waits for a repack."""
         with self._wake:
-            self._new += packs
+            self._changes += 1
             self._wake.notify()
 
     def stop(self) -> None:
@@ -138,10 +144,12 @@ class Upkeep:
     def _run(self) -> None:
         while True:
             with self._wake:
-                self._wake.wait_for(lambda: self._ending or self._new >= self._every)
+                self._wake.wait_for(lambda: self._ending or self._changes >= self._patience)
                 if self._ending:
                     return
-                self._new = 0
+                self._changes = 0
+            if sum(1 for _ in self._repository.packs.glob("*.pack")) < self._every:
+                continue
             try:
                 self.repack()
             except (OSError, Unavailable) as error:
