@@ -264,6 +264,16 @@ def variable(name: str) -> str:
 
 # ------------------------------------------------------------ reading
 
+_FLAGS: Final = {
+    "home": "--home",
+    "url": "--server",
+    "actor": "--actor",
+    "host": "--host",
+    "port": "--port",
+    "log_format": "--log-format",
+    "log_level": "--log-level",
+}
+
 
 def load(
     flags: Mapping[str, object] | None = None, *, environment: Mapping[str, str] | None = None
@@ -275,7 +285,7 @@ def load(
     """
     surroundings = dict(os.environ if environment is None else environment)
     reading = _Reading()
-    reading.take("flag", lambda name: f"--{name.replace('_', '-')}", flags or {})
+    reading.take("flag", lambda name: _FLAGS.get(name, f"--set {name}"), flags or {})
     reading.take("environment", variable, _from_environment(surroundings))
     file = _file(surroundings, reading)
     if file is not None:

@@ -87,7 +87,7 @@ def print_now(line: str) -> None:
 
 def demo(call: Call) -> None:
     """Show the main job on real input: deploy, replace, refuse, roll back, ask who and why."""
-    imported("muster.demo", "demo").run(as_json=call.as_json)
+    raise typer.Exit(imported("muster.demo", "demo").run(call.settings))
 
 
 def verify(call: Call) -> None:

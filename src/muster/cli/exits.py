@@ -27,6 +27,7 @@ EXIT: Final[dict[type[MusterError], int]] = {
     errors.Unavailable: 7,
 }
 
+_LISTED: Final = ("model", "version", "alias", "file")  # what `muster models` leads to
 _NEXT: Final[dict[type[MusterError], str]] = {
     errors.NotFound: "`muster models` shows what there is",
     errors.ContentDiffers: "register it under a new version, or leave the version out to get a number",
@@ -47,6 +48,6 @@ def code_of(kind: type[MusterError]) -> int:
 
 def advice(error: MusterError) -> str | None:
     """What to do next, if there is something."""
-    if isinstance(error, errors.NotFound) and error.kind == "registry":
-        return None  # the message says it
+    if isinstance(error, errors.NotFound) and error.kind not in _LISTED:
+        return None
     return next((_NEXT[cls] for cls in type(error).__mro__ if cls in _NEXT), None)

@@ -83,6 +83,7 @@ def connected(settings: Settings, *, writes: bool) -> Iterator[Session]:
     require_home(settings, writes=writes)
     with ExitStack() as stack:
         # Imported here: an installation that is only the client has no server part.
+        imported("muster.bootstrap.logs").configure(settings.log_format, "error")
         home = stack.enter_context(imported("muster.bootstrap").open_home(settings))
         application = imported("muster.bootstrap.server").application(home)
         from muster.cli.inprocess import URL, InProcess

@@ -379,4 +379,6 @@ def diff(
         for name in [*before, *(name for name in after if name not in before)]
         if before.get(name) != after.get(name)
     ]
-    call.emit({"items": found, "count": len(found)}, lambda: differences(found))
+    call.emit(
+        {"items": found, "count": len(found)}, lambda: differences(found) if found else "They are the same."
+    )

@@ -46,8 +46,10 @@ def stepping(call: Call) -> Callable[[Mapping[str, Any]], None]:
 
     def step(event: Mapping[str, Any]) -> None:
         if event["step"] not in ("done", "failed"):
-            detail = f" ({event['detail']})" if event["detail"] else ""
-            call.note(f"  {event['step']}{detail}")
+            detail = event["detail"]
+            if event["step"] == "recorded":
+                detail = f"commit {detail[:10]}"
+            call.note(f"  {event['step']} ({detail})" if detail else f"  {event['step']}")
 
     return step
 
