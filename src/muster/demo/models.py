@@ -37,9 +37,8 @@ class Digit:
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """What a classifier was trained on; `file` holds it as CSV: 64 pixels and the digit in a row."""
+    """What a classifier was trained on; `file` holds it as CSV: a header, then 64 pixels and the digit."""
 
-    name: str
     file: Path
     sha256: str
     rows: int
@@ -104,8 +103,9 @@ def broken(whole: Trained, folder: Path) -> Trained:
 
 def _written(pictures: Array, shows: Sequence[int], file: Path) -> TrainingData:
     rows = io.StringIO()
-    np.savetxt(rows, np.column_stack([pictures, shows]), fmt="%d", delimiter=",")
+    header = ",".join([*(f"pixel_{at}" for at in range(pictures.shape[1])), "digit"])
+    np.savetxt(rows, np.column_stack([pictures, shows]), fmt="%d", delimiter=",", header=header, comments="")
     content = rows.getvalue().encode()
     file.write_bytes(content)
     digest = hashlib.sha256(content).hexdigest()
-    return TrainingData(f"digits-{len(pictures)}", file, digest, len(pictures))
+    return TrainingData(file, digest, len(pictures))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,9 +25,10 @@ _COMMAND_S: Final = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A folder with a server's registry in it; `environment` is what commands there are run with."""
+    """A Git work tree with a server's registry in it, and what commands there are run with."""
 
     folder: Path
+    commit: str
     url: str
     environment: Mapping[str, str]
 
@@ -59,8 +61,33 @@ def folder() -> Iterator[Path]:
         yield Path(path).resolve()
 
 
+def committed(where: Path, file: Path, name: str) -> str:
+    """Make `where` a Git work tree that holds `file` as `name`, and nothing else; its commit's id."""
+    shutil.copyfile(file, where / name)
+    (where / ".gitignore").write_text(f"*\n!{name}\n")
+
+    def git(*arguments: str) -> str:
+        who = ("-c", "user.name=demo", "-c", "user.email=demo@localhost", "-c", "commit.gpgSign=false")
+        done = subprocess.run(
+            ["git", *who, *arguments],
+            cwd=where,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise Disappointed(f"git {arguments[0]} succeeds. Instead: {done.stderr}")
+        return done.stdout.strip()
+
+    git("init", "--quiet")
+    git("add", name)
+    git("commit", "--quiet", "--no-verify", "--message", "Train classifiers of digits")
+    return git("rev-parse", "HEAD")
+
+
 @contextmanager
-def serving(where: Path, surroundings: Mapping[str, str], columns: int) -> Iterator[Place]:
+def serving(where: Path, commit: str, surroundings: Mapping[str, str], columns: int) -> Iterator[Place]:
     """A server on a free port with a new registry, stopped at the end.
 
     Raises:
@@ -82,7 +109,7 @@ def serving(where: Path, surroundings: Mapping[str, str], columns: int) -> Itera
         )
         try:
             url = _address(server, log)
-            yield Place(where, url, environment | {"MUSTER_URL": url})
+            yield Place(where, commit, url, environment | {"MUSTER_URL": url})
         finally:
             _stop(server)
 

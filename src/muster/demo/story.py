@@ -7,20 +7,23 @@ with exit code 1 and says which it was.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
 import httpx
 from rich.console import Console
 
+from muster.demo import models
 from muster.demo.models import Digits, Trained, broken
-from muster.demo.place import Place, folder, serving
+from muster.demo.place import Place, committed, folder, serving
 from muster.demo.telling import Disappointed, Telling
 from muster.demo.traffic import Tally, Traffic
 from muster.settings import Settings
@@ -77,16 +80,17 @@ def _tell(telling: Telling, settings: Settings) -> None:
             weak = digits.weak(where / "v1")
             better = digits.better(where / "v2")
             cut_short = broken(better, where / "v3")
+            commit = committed(where, Path(models.__file__), "train.py")
         telling.words(f"v1: {weak.what}, {weak.accuracy:.1%} right on digits it never saw")
         telling.words(f"v2: {better.what}, {better.accuracy:.1%} right")
         telling.words(f"v3: {cut_short.what}, as a broken upload leaves it")
+        telling.words(f"train.py is in a Git work tree, as yours would be: commit {commit[:8]}")
 
         telling.step("Start a server with a new registry")
         telling.command(f"cd {where}")
         telling.command("muster serve --home registry --port 0 &")
-        width = telling.console.width
         with telling.busy("Starting"):
-            place = stack.enter_context(serving(where, settings.surroundings, width))
+            place = stack.enter_context(serving(where, commit, settings.surroundings, telling.width))
         telling.words(f"It answers at {place.url} (API: {place.url}/docs)")
         telling.command(f"export MUSTER_URL={place.url}")
 
@@ -135,25 +139,25 @@ class Story:
                 "--files", trained.folder.name,
                 "--description", trained.what,
                 "--metric", f"accuracy={trained.accuracy:.3f}",
-                "--training-data", data.file.name,
-                "--source", "url=https://scikit-learn.org/stable/datasets/toy_dataset.html",
+                "--training-data", f"@{data.file.name}",
                 "--reason", "Nightly training",
-                actor=TRAINER, lines=1,
+                actor=TRAINER,
             )  # fmt: skip
             record = self._record(f"{MODEL}_v{number}")
             known = record["training_data"]
             self._telling.expect(
-                known["sha256"] == data.sha256 and known["rows"] == data.rows and bool(record["files"]),
+                (known["sha256"], known["rows"], record["source"]["commit"], len(record["files"]))
+                == (data.sha256, data.rows, self._place.commit, 1),
                 f"{MODEL} v{number} is registered: accuracy {record['metrics']['accuracy']}, trained on "
-                f"{known['name']} ({data.rows:,} rows, sha256 {data.sha256[:8]}…), "
-                f"{record['files'][0]['path']} {record['files'][0]['size']:,} bytes",
+                f"{known['name']} ({data.rows:,} rows, sha256 {data.sha256[:8]}…) by commit "
+                f"{self._place.commit[:8]}, {record['files'][0]['size']:,} bytes",
                 str(record),
             )
 
     def deploy_first(self, weak: Trained) -> None:
         """v1 into production; the client begins."""
         self._telling.step("Deploy v1. From here on a client sends digits without pause")
-        self._muster("deploy", f"{MODEL}/v1", "--reason", "First version", actor=TRAINER, lines=2)
+        self._muster("deploy", f"{MODEL}/v1", "--reason", "First version", actor=TRAINER)
         self._telling.command(
             f"curl {self._place.url}/serve/{PLACE}/{MODEL}/invocations "
             "-H 'Content-Type: application/json' -d '{\"inputs\": [[0, 0, 5, 13, …]]}'"
@@ -170,7 +174,7 @@ class Story:
     def replace(self, better: Trained, weak: Trained) -> None:
         """v2 in the place of v1; the client sees better answers and no gap."""
         self._telling.step("Deploy the better v2 in its place")
-        self._muster("deploy", f"{MODEL}/v2", "--reason", _gain(better, weak), actor=TRAINER, lines=2)
+        self._muster("deploy", f"{MODEL}/v2", "--reason", _gain(better, weak), actor=TRAINER)
         self._replaced_at = datetime.now(UTC)
         seen = self._after(
             lambda tally: tally.answers.get(f"{MODEL}_v2", 0) >= _ENOUGH, "v2 answers the client"
@@ -215,7 +219,7 @@ class Story:
     def roll_back(self) -> None:
         """From v2 to v1, which stood by."""
         self._telling.step("Roll back to v1")
-        self._muster("rollback", f"{MODEL}/v2", "--reason", "Too slow at peak hours", actor=ON_CALL, lines=2)
+        self._muster("rollback", f"{MODEL}/v2", "--reason", "Too slow at peak hours", actor=ON_CALL)
         self._after(lambda tally: tally.last == f"{MODEL}_v1", "v1 answers the client again")
         self._telling.expect(self._deployed() == f"{MODEL}_v1", "v1 is in production again", self._deployed())
         v2 = self._record(f"{MODEL}_v2")["deployment_status"]
@@ -227,10 +231,10 @@ class Story:
         telling = self._telling
         telling.step("What is in production?")
         said = self._muster("status")
-        telling.expect("v1" in said, "v1 is", said)
+        telling.expect(_says(said, "v1"), f"{MODEL} v1 is", said)
         telling.step("Who put it there, and why?")
-        said = self._muster("log", MODEL, "--env", PLACE, "--limit", "4")
-        telling.expect(ON_CALL in said and "Too slow" in said, f"{ON_CALL} did: too slow at peak hours", said)
+        said = self._muster("log", MODEL, "--env", PLACE, "--kind", "deploy", "--kind", "rollback")
+        telling.expect(ON_CALL in said and "Too slow" in said, f"{ON_CALL}, because v2 was too slow", said)
         telling.step(f"What was there {AGO_S} seconds ago?")
         ready = self._replaced_at + timedelta(seconds=AGO_S + 1)
         self._until(
@@ -240,7 +244,7 @@ class Story:
         )
         then = datetime.now(UTC) - timedelta(seconds=AGO_S)
         said = self._muster("status", "--at", then.isoformat(timespec="seconds").replace("+00:00", "Z"))
-        telling.expect("v2" in said, "v2 was", said)
+        telling.expect(_says(said, "v2"), f"{MODEL} v2 was", said)
         telling.expect(self._deployed(then.isoformat()) == f"{MODEL}_v2", "The API says so, too")
 
     def read_with_git(self) -> None:
@@ -264,18 +268,16 @@ class Story:
 
     # ------------------------------------------------------------ commands
 
-    def _muster(
-        self, *arguments: str, actor: str | None = None, lines: int = 40, refused: bool = False
-    ) -> str:
-        return self._call(("muster", *arguments), actor, lines, refused)
+    def _muster(self, *arguments: str, actor: str | None = None, refused: bool = False) -> str:
+        return self._call(("muster", *arguments), actor, refused)
 
-    def _call(
-        self, command: tuple[str, ...], actor: str | None = None, lines: int = 40, refused: bool = False
-    ) -> str:
+    def _call(self, command: tuple[str, ...], actor: str | None = None, refused: bool = False) -> str:
         """Show a command, run it, show what it said; it must succeed, or be `refused`."""
         self._telling.command(command, actor)
         done = self._place.run(command, actor)
-        self._telling.output(done.stdout, lines)
+        # The hint at the next command is for who types; the story goes its own way.
+        said = [line for line in done.stdout.splitlines() if not line.startswith("Next: ")]
+        self._telling.output(said)
         if (done.returncode != 0) != refused:
             wanted = "is refused" if refused else "succeeds"
             raise Disappointed(f"`{' '.join(command)}` {wanted}. Instead ({done.returncode}): {done.stdout}")
@@ -333,6 +335,11 @@ class Story:
                 if time.monotonic() > deadline:
                     raise Disappointed(f"{sentence} (waited {_PATIENCE_S:g} s)")
                 time.sleep(0.1)
+
+
+def _says(table: str, version: str) -> bool:
+    """Whether a row of `muster status` has that version of the model."""
+    return re.search(rf"\b{MODEL}\s+{version}\b", table) is not None
 
 
 def _gain(better: Trained, weak: Trained) -> str:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Final
 
 from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
 from rich.text import Text
+
+_MARGIN: Final = "     "
+_PAGE: Final = 125  # columns, where it is read from a file
 
 
 class Disappointed(Exception):
@@ -28,6 +32,11 @@ class Telling:
         """Whether somebody sits in front of it."""
         return self.console.is_terminal
 
+    @property
+    def width(self) -> int:
+        """Columns that a command's output may have."""
+        return (self.console.width if self.alive else _PAGE) - len(_MARGIN)
+
     def step(self, what: str) -> None:
         """Begin a step."""
         self._step += 1
@@ -45,10 +54,11 @@ class Telling:
             line = f"MUSTER_ACTOR={actor} {line}"
         self.console.print(Text(f"   $ {line}", style="cyan"), soft_wrap=True)
 
-    def output(self, text: str, last_lines: int = 40) -> None:
+    def output(self, lines: Sequence[str]) -> None:
         """What a command printed."""
-        for line in text.rstrip().splitlines()[-last_lines:]:
-            self.console.print(Text("     ").append(Text.from_ansi(line)), soft_wrap=True)
+        for line in lines:
+            if line.strip():
+                self.console.print(Text(_MARGIN).append(Text.from_ansi(line.rstrip())), soft_wrap=True)
 
     def expect(self, true: bool, sentence: str, instead: str = "") -> None:
         """Say that `sentence` came true. Raises Disappointed if it did not, with what was there `instead`."""

@@ -1,0 +1,83 @@
+"""`muster demo` tells its whole story, and what the README shows of it is what it prints."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.markdown import ROOT, blocks
+from tests.terminal import BIN, Terminal
+
+ELLIPSIS = "…"
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What it prints, run once for all."""
+    return Terminal(tmp_path_factory.mktemp("demo")).run("muster", "demo")
+
+
+def test_it_ends_with_the_count_of_requests_and_none_failed(told: str) -> None:
+    last = told.rstrip().splitlines()[-1]
+    found = re.fullmatch(r"([\d,]+) requests, 0 failed", last)
+    assert found, last
+    assert int(found[1].replace(",", "")) > 1000
+
+
+def test_it_leaves_nothing_behind(told: str) -> None:
+    folders = set(re.findall(r"\$ cd (\S+)", told))
+    assert folders
+    assert [folder for folder in folders if Path(folder).exists()] == []
+
+
+def test_the_readme_shows_what_it_prints(told: str) -> None:
+    [transcript] = [block.text for block in blocks(ROOT / "README.md") if "demo" in block.words]
+    printed = [line.strip() for line in told.splitlines()]
+    at = 0
+    for line in (line.strip() for line in transcript.splitlines()):
+        if line in ("", ELLIPSIS, "$ make demo"):
+            continue
+        wanted = re.compile(_any_numbers(line))
+        at = next((n + 1 for n in range(at, len(printed)) if wanted.fullmatch(printed[n])), -1)
+        assert at > 0, f"not printed, or not in this order: {line}"
+
+
+def _any_numbers(line: str) -> str:
+    """A pattern for the line in which numbers, digests and what is left out may differ."""
+    parts = re.split(rf"({ELLIPSIS}|[0-9a-f]{{7,}}|\d[\d.,:]*|\s+)", line)
+    free = {ELLIPSIS: ".*"}
+    return "".join(
+        free.get(part, r"\s+" if part.isspace() else r"[0-9a-f.,:]+") if at % 2 else re.escape(part)
+        for at, part in enumerate(parts)
+    )
+
+
+def test_an_interrupt_stops_the_server_and_removes_the_folder(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path)
+    story = subprocess.Popen(
+        [BIN / "muster", "demo"],
+        cwd=tmp_path,
+        env=terminal.environment(TMPDIR=str(tmp_path), PYTHONUNBUFFERED="1"),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert story.stdout is not None
+    with story.stdout as lines:
+        for line in lines:
+            if line.startswith("4. "):  # the server runs, and the client is about to
+                story.send_signal(signal.SIGINT)
+        story.wait()
+    assert story.returncode == 130
+    assert list(tmp_path.glob("muster-demo-*")) == []
+    processes = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert [line for line in processes.splitlines() if str(tmp_path) in line] == []
+
+
+def test_this_python_is_the_one_that_it_uses() -> None:
+    assert sys.executable.startswith(str(BIN))
