@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import replace
 
 from muster.domain import changes as c
@@ -27,6 +28,7 @@ from muster.domain.records import FIRST_ENVIRONMENTS, Deployment, Earlier, Envir
 from muster.domain.snapshot import Plan, Snapshot
 
 MAX_EARLIER = 100
+MAX_QUOTED = 4_000
 TARGETS = ("process", "external")
 
 _NOWHERE = (
@@ -87,6 +89,12 @@ def _placed(
     return edits, tuple(sorted(touched))
 
 
+def _check_final(version: Version) -> None:
+    """Refuse what has no fixed files yet; one that was final is pending while files are attached to it."""
+    if version.state == "pending":
+        raise Conflict(f"{version.model_id} is pending: finalize its files first")
+
+
 def _check_guard(before: Snapshot, change: c.Deploy | c.RollBack) -> None:
     """Refuse what was prepared against a deployment that has changed meanwhile."""
     last = before.deployment_touched(change.environment, change.model)
@@ -109,8 +117,7 @@ def returnable(deployment: Deployment) -> tuple[Earlier, ...]:
 def _(change: c.Deploy, before: Snapshot) -> Plan:
     environment = environment_of(before, change.environment)
     version = live_version(before, change.model, change.number)
-    if version.state == "pending":
-        raise Conflict(f"{version.model_id} is pending: finalize its files first")
+    _check_final(version)
     _check_guard(before, change)
     old = before.deployment(change.environment, change.model)
     earlier: tuple[Earlier, ...] = ()
@@ -156,7 +163,7 @@ def rolled_back(change: c.RollBack, before: Snapshot) -> tuple[Deployment, Deplo
             f"{version.model_id} is not deployed in {change.environment}: {now}, "
             "so there is nothing to roll back"
         )
-    back = _way_back(change, before, old)
+    back = _way_back(change, old)
     if back is None:
         if not old.recorded and not change.empty:
             raise NothingToRestore(
@@ -165,6 +172,7 @@ def rolled_back(change: c.RollBack, before: Snapshot) -> tuple[Deployment, Deplo
             )
         return old, Deployment(change.environment, change.model, None)
     restored = live_version(before, change.model, back.version)
+    _check_final(restored)
     recorded = is_recorded(restored, environment)
     if recorded and not old.recorded and not change.empty:
         raise NothingToRestore(
@@ -184,7 +192,7 @@ def rolled_back(change: c.RollBack, before: Snapshot) -> tuple[Deployment, Deplo
     )
 
 
-def _way_back(change: c.RollBack, before: Snapshot, old: Deployment) -> Earlier | None:
+def _way_back(change: c.RollBack, old: Deployment) -> Earlier | None:
     """The version to return to and how it ran."""
     if change.to is None:
         return old.earlier[0] if old.earlier else None
@@ -194,9 +202,6 @@ def _way_back(change: c.RollBack, before: Snapshot, old: Deployment) -> Earlier 
             change.to,
             "must name another version than the one that is rolled back",
         )
-    wanted = live_version(before, change.model, change.to)
-    if wanted.state == "pending":
-        raise Conflict(f"{wanted.model_id} is pending: finalize its files first")
     for earlier in old.earlier:
         if earlier.version == change.to:
             return earlier
@@ -249,11 +254,20 @@ def _(change: c.Undeploy, before: Snapshot) -> Plan:
     )
 
 
+def _quoted(words: str) -> str:
+    """What a worker or another system said, as a commit's message can hold it."""
+    kept = (
+        char if char in "\n\t" or unicodedata.category(char) not in ("Cc", "Cs") else "\ufffd"
+        for char in words.replace("\r\n", "\n")
+    )
+    return "".join(kept).strip()[:MAX_QUOTED]
+
+
 @plan.register
 def _(change: c.AttemptFailed, before: Snapshot) -> Plan:
     version = live_version(before, change.model, change.number)
     subject = f"{version.model} {version.label or version.number} did not start in {change.environment}"
-    return Plan(subject, change.model, change.number, change.environment, body=change.why)
+    return Plan(subject, change.model, change.number, change.environment, body=_quoted(change.why))
 
 
 @plan.register
@@ -263,9 +277,11 @@ def _(change: c.Observe, before: Snapshot) -> Plan:
     if change.number is not None:
         version = live_version(before, change.model, change.number)
         what = f"{version.model} {version.label or version.number}"
+    else:
+        live_model(before, change.model)
     where = f"{change.environment} ({change.instance})" if change.instance else change.environment
     subject = f"Observed {what} {change.state} in {where}"
-    return Plan(subject, change.model, change.number, change.environment, body=change.detail)
+    return Plan(subject, change.model, change.number, change.environment, body=_quoted(change.detail))
 
 
 # ------------------------------------------------------------ environments

@@ -8,6 +8,7 @@ Pure: the same change upon the same state gives the same plan.
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import singledispatch
@@ -307,20 +308,28 @@ def _open_for_files(before: Snapshot, model: str, number: int) -> Version:
     return replace(version, state="pending", files_attached=True)
 
 
+def _folded(path: str) -> str:
+    """`path` as file systems see it that take names for equal if they only look so."""
+    return unicodedata.normalize("NFC", path).casefold()
+
+
 @plan.register
 def _(change: c.AttachFile, before: Snapshot) -> Plan:
     version = _open_for_files(before, change.model, change.number)
     path = change.file.path
+    new = _folded(path)
     for there in version.files:
+        old = _folded(there.path)
         if there.path == path:
             if there == change.file:
                 return Plan("", change.model, change.number)
-        elif there.path.startswith(f"{path}/") or path.startswith(f"{there.path}/"):
-            raise Conflict(f"{path!r} cannot be beside {there.path!r}: one would be file and folder at once")
-        elif there.path.casefold() == path.casefold():
+        elif old == new:
             raise Conflict(
-                f"{path!r} and {there.path!r} differ by case alone, which not every clone can hold"
+                f"{path!r} and {there.path!r} differ by case or accents' coding alone, "
+                "which not every clone can hold"
             )
+        elif old.startswith(f"{new}/") or new.startswith(f"{old}/"):
+            raise Conflict(f"{path!r} cannot be beside {there.path!r}: one would be file and folder at once")
     edits: dict[str, bytes | None] = {
         file_path(change.model, change.number, path): lfs.pointer(change.file.sha256, change.file.size)
     }
