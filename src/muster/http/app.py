@@ -52,6 +52,7 @@ def create_app(services: Services) -> AsgiApp:
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         yield
+        await services.gateway.close()
         services.pools.close()
 
     app = Litestar(

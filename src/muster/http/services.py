@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from muster.service.deployer import Deployer
 from muster.service.observing import Observer
@@ -25,6 +25,14 @@ LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 MAX_BODY: Final = 1 << 20
 
 T = TypeVar("T")
+
+
+class GatewayApp(Protocol):
+    """An ASGI application that keeps connections open until it is closed."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+    async def close(self) -> None: ...
 
 
 class Pool:
@@ -112,7 +120,7 @@ class Services:
     past: Past
     deployer: Deployer
     observer: Observer
-    gateway: AsgiApp
+    gateway: GatewayApp
     up_to_date: Callable[[], bool]
     recorded: Callable[[Callable[[Sequence[Logged]], None]], None]
     allowed_hosts: Sequence[str] = ()
