@@ -16,6 +16,7 @@ home's lock, and find what the others wrote by catching up.
 from __future__ import annotations
 
 import errno
+import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -49,6 +50,8 @@ ATTEMPTS: Final = 20
 # What goes on when the disk is full, from the reserve that is kept for it.
 URGENT: Final = (RollBack, Undeploy, AttemptFailed, Observe)
 _FULL: Final = "the disk is full: nothing was written; free some space, then try again"
+
+log = logging.getLogger(__name__)
 
 # Where a kill may strike between two steps of a write, as the torture test names them.
 CRASH_POINTS: Final = ("write-begun", "write-planned", "write-built", "write-published", "write-committed")
@@ -157,7 +160,10 @@ class Committer:
                     ended = True
                     break
                 batch.append(item)
-            self._answer(batch)
+            # From here on nobody can give a change up: what is written is also answered.
+            kept = [each for each in batch if each.outcome.set_running_or_notify_cancel()]
+            if kept:
+                self._answer(kept)
             if ended:
                 return
 
@@ -239,7 +245,10 @@ class Committer:
             # Git has it, so it happened; the index is behind, and catches up before the next batch.
         self._crash("write-committed")
         if published:
-            self._after(published)
+            try:
+                self._after(published)
+            except Exception:  # it is recorded, whatever those who hear of it make of it
+                log.exception("a listener failed")
         return [_with_commit(outcome, published) for outcome in written.outcomes]
 
     def _one(self, submission: Submission, index: Transaction, written: _Batch) -> Recorded | Exception:
@@ -255,6 +264,8 @@ class Committer:
                 entry = _entry(submission, planned, written.stamp(self._clock()))
                 position = index.project(entry, planned.edits)
                 commit = NewCommit(planned.edits, compose(entry), entry.actor, entry.time)
+        except Unavailable:
+            raise  # the index failed, not this change
         except MusterError as refused:
             return refused
         written.add(position, entry, commit)

@@ -22,10 +22,15 @@ class Follower:
         begins by looking where the index is.
 
         Raises:
-            Unavailable: the history holds a commit that Muster did not write.
+            Unavailable: the history holds a commit that Muster did not write, or is gone.
         """
         while (head := self._publisher.head()) != (at := self._index.head()):
-            if head is None or at is None or not self._history.is_ancestor(at, head):
+            if head is None:
+                raise Unavailable(
+                    f"the repository has no commit, but the index is at {at}: the history is gone; restore "
+                    "registry.git from a clone or a backup, or delete index.db to begin an empty registry"
+                )
+            if at is None or not self._history.is_ancestor(at, head):
                 self.rebuild()
             else:
                 self._step(at, head)
