@@ -40,7 +40,7 @@ class ChildInspector:
             return None
         command = (sys.executable, "-m", __name__, str(local[main_file]))
         try:
-            said = subprocess.run(  # noqa: S603  our own program, and a path of ours
+            said = subprocess.run(
                 command, env=self._environ, capture_output=True, timeout=TIMEOUT_S, check=True
             )
         except (subprocess.SubprocessError, OSError) as error:
@@ -61,9 +61,11 @@ def main(path: str) -> int:
     try:
         model = Onnx().load(file.parent, file.name, 1)
     except CannotLoad as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return 1
-    print(json.dumps({"inputs": [*map(_tensor, model.inputs)], "outputs": [*map(_tensor, model.outputs)]}))
+    json.dump(
+        {"inputs": [*map(_tensor, model.inputs)], "outputs": [*map(_tensor, model.outputs)]}, sys.stdout
+    )
     return 0
 
 
