@@ -1,0 +1,262 @@
+"""The commands against a server: answers for people and programs, exit codes, dry runs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.serving import iris_onnx
+from tests.terminal import Terminal
+
+Run = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
+    """A terminal in a folder whose registry a server owns; nothing but that says where it is."""
+    terminal = Terminal(tmp_path_factory.mktemp("commands"))
+    (terminal.folder / "out").mkdir()
+    (terminal.folder / "out" / "model.onnx").write_bytes(iris_onnx())
+    with terminal.serve():
+        yield terminal
+
+
+@pytest.fixture
+def muster(terminal: Terminal) -> Run:
+    def run(*words: str, exit_code: int = 0, **more: str) -> str:
+        return terminal.run("muster", *words, exit_code=exit_code, **more)
+
+    return run
+
+
+@pytest.fixture
+def answer(terminal: Terminal) -> Callable[..., Any]:
+    """What a command answers with `--json`."""
+
+    def run(*words: str, exit_code: int = 0) -> Any:
+        return json.loads(terminal.run("muster", *words, "--json", exit_code=exit_code))
+
+    return run
+
+
+@pytest.fixture
+def model() -> str:
+    return f"m{uuid4().hex[:8]}"
+
+
+def test_a_version_goes_from_files_to_production_and_back(muster: Run, model: str) -> None:
+    registered = muster(
+        "register", model, "v1", "--files", "out", "--metric", "accuracy=0.9", "--param", "depth=3",
+        "--tag", "team=vision", "--description", "[bold]first[/]", "--reason", "Nightly",
+    )  # fmt: skip
+    assert f"Registered {model}/v1 ({model}_v1), 1 file." in registered
+    assert f"Next: muster deploy {model}/v1 --to staging" in registered
+    shown = muster("show", f"{model}/v1")
+    for text in ("accuracy=0.9", "depth=3", "team=vision", "[bold]first[/]", "model.onnx"):
+        assert text in shown
+    assert f"{model} v1 is deployed to production." in muster("deploy", f"{model}/v1", "-m", "First")
+    status = muster("status", model)
+    for text in ("production", "v1", "First", "ready"):
+        assert text in status
+    assert "setosa" not in muster("predict", model, '{"inputs": [[5.1, 3.5, 1.4, 0.2]]}')
+    muster("register", model, "v2", "--files", "out/model.onnx", "--metric", "accuracy=0.8")
+    muster("deploy", f"{model}/v2", "--replicas", "1", "--config", '{"timeout_s": 5}', "--actor", "ada")
+    differences = muster("diff", f"{model}/v1", f"{model}/v2")
+    assert "accuracy=0.9" in differences
+    assert "accuracy=0.8" in differences
+    assert f"{model} is back to v1 in production." in muster("rollback", model, "--reason", "Slower")
+    assert "--empty" in muster("rollback", model, exit_code=4)
+    log = muster("log", model)
+    for text in ("ada", "Slower", "rollback", "register"):
+        assert text in log
+    assert f"Nothing of {model} is deployed in production any more." in muster(
+        "undeploy", model, "--from", "production"
+    )
+    assert f"Nothing of {model} is deployed. Next: muster deploy" in muster("status", model)
+
+
+def test_the_past_is_shown_as_it_was(muster: Run, answer: Callable[..., Any], model: str) -> None:
+    muster("register", model, "v1")
+    muster("deploy", f"{model}/v1", "--reason", "First")
+    commit = answer("log", model, "--limit", "1")["items"][0]["commit"]
+    muster("rollback", f"{model}_v1", "--empty")
+    assert "v1" in muster("status", model, "--at", commit)
+    assert "Nothing" in muster("status", model)
+    assert "production" in muster("diff", f"{model}/v1", "--from", commit)
+    assert model in muster("diff", commit)
+    assert answer("show", f"{model}/v1", "--at", commit)["deployed_in"] == ["production"]
+
+
+def test_answers_for_programs_are_those_of_the_api(
+    muster: Run, answer: Callable[..., Any], model: str
+) -> None:
+    record = answer("register", model, "v1", "--training-data", '{"name": "forms", "rows": 3}')
+    assert (record["model_id"], record["training_data"]) == (f"{model}_v1", {"name": "forms", "rows": 3})
+    assert answer("models", model)["items"][0]["name"] == model
+    assert answer("show", model)["next_number"] == 2
+    deployed = answer("deploy", f"{model}/v1")
+    assert (deployed["version"], deployed["status"]["standing"]) == ("v1", "recorded")
+    [item] = answer("status", model)["items"]
+    assert (item["model_id"], item["by"]["change"]) == (f"{model}_v1", "deploy")
+    assert {each["change"] for each in answer("log", model)["items"]} == {"register", "deploy"}
+    assert answer("env", "list")["items"][0]["name"] == "production"
+    assert answer("alias", f"{model}@best", "v1")["aliases"] == {"best": 1}
+    assert {each["name"] for each in answer("settings")["items"]} >= {"home", "port"}
+    assert json.loads(muster("--json", "status", model)) == answer("status", model)
+
+
+def test_the_global_options_are_taken_on_either_side(
+    answer: Callable[..., Any], muster: Run, model: str
+) -> None:
+    muster("--actor", "ada", "register", model)
+    muster("register", model, "--actor", "grace", "--description", "other")
+    assert [each["actor"] for each in answer("log", model)["items"]] == ["grace", "ada"]
+
+
+def test_names_stages_aliases_and_environments(muster: Run, answer: Callable[..., Any], model: str) -> None:
+    muster("register", model, "v1")
+    assert "is labelled archived; nothing was deployed" in muster("stage", f"{model}/v1", "archived")
+    assert f"{model}@best means {model}_v1" in muster("alias", f"{model}@best", f"{model}_v1")
+    assert answer("show", f"{model}@best")["version"] == "v1"
+    assert "means nothing" in muster("alias", f"{model}@best", "--remove")
+    place = f"e{uuid4().hex[:8]}"
+    muster("env", "create", place, "--target", "external", "--rank", "3", "--description", "Elsewhere")
+    assert answer("env", "show", place)["rank"] == 3
+    muster("env", "update", place, "--rank", "4", "--allow-pickle")
+    assert answer("env", "show", place)["allow_pickle"] is True
+    muster("deploy", f"{model}/v1", "--to", place)
+    assert "in sync" in muster("report", place, model, "--version", "v1", "--instance", "pod-1")
+    assert "drifted" in muster("report", place, model, "--sha256", "0" * 64, "--instance", "pod-1")
+    muster("undeploy", model, "--from", place)
+    assert f"Deleted environment {place}." in muster("env", "delete", place)
+
+
+def test_files_come_back_as_they_were(muster: Run, terminal: Terminal, model: str) -> None:
+    muster("register", model, "v1", "--files", "out")
+    muster("download", f"{model}/v1", "--to", f"back-{model}")
+    assert (terminal.folder / f"back-{model}" / "model.onnx").read_bytes() == iris_onnx()
+
+
+def test_the_audit_log_is_written_out(muster: Run, terminal: Terminal, model: str) -> None:
+    muster("register", model, "v1", "--reason", "=1+1")
+    lines = muster("export", "--model", model).splitlines()
+    assert json.loads(lines[0])["reason"] == "=1+1"
+    [row] = csv.DictReader(io.StringIO(muster("export", "--model", model, "--format", "csv")))
+    assert (row["reason"], row["change"]) == ("'=1+1", "register")
+    assert "Wrote 1 changes" in muster("export", "--model", model, "--output", f"{model}.jsonl")
+    assert len((terminal.folder / f"{model}.jsonl").read_text().splitlines()) == 1
+
+
+# ------------------------------------------------------------ dry runs
+
+
+def test_a_dry_run_shows_what_would_happen_and_writes_nothing(
+    muster: Run, answer: Callable[..., Any], model: str
+) -> None:
+    muster("register", model, "v1")
+    muster("deploy", f"{model}/v1")
+    before = answer("log", "--limit", "1")
+    for words in (
+        f"register {model} v9 --files out",
+        f"deploy {model}/v1 --to staging",
+        f"rollback {model} --empty",
+        f"undeploy {model} --from production",
+        f"stage {model}/v1 archived",
+        f"alias {model}@best v1",
+        f"env create e-{model}",
+        "env update staging --rank 21",
+        "env delete development",
+    ):
+        said = muster(*words.split(), "--dry-run")
+        assert "Would: " in said, words
+        assert "Nothing was written (dry run)." in said
+    assert answer("log", "--limit", "1") == before
+
+
+def test_a_dry_run_that_would_be_refused_has_the_exit_code_of_the_refusal(muster: Run, model: str) -> None:
+    muster("register", model, "v1", "--metric", "auc=1")
+    said = muster("register", model, "v1", "--metric", "auc=2", "--dry-run", exit_code=4)
+    assert "Objection: " in said
+
+
+# ------------------------------------------------------------ refusals
+
+
+def test_each_kind_of_error_has_its_exit_code_and_the_next_command(
+    muster: Run, terminal: Terminal, model: str
+) -> None:
+    said = muster("show", "nobody/v1", exit_code=3)
+    assert "Error: Version not found: nobody/v1" in said
+    assert "Next: `muster models`" in said
+    muster("register", model, "v1", "--metric", "auc=1")
+    assert "with other content in: metrics" in muster(
+        "register", model, "v1", "--metric", "auc=2", exit_code=4
+    )
+    assert "--metric: must be KEY=NUMBER" in muster("register", model, "--metric", "auc=high", exit_code=2)
+    assert "No such option" in muster("status", "--colour", exit_code=2)
+    broken = terminal.folder / "broken"
+    broken.mkdir(exist_ok=True)
+    (broken / "model.onnx").write_bytes(b"not a graph")
+    muster("register", model, "v2", "--files", "broken")
+    refused = muster("deploy", f"{model}/v2", exit_code=6)
+    assert "did not start" in refused
+    assert "what was deployed goes on serving" in refused
+    assert "does not answer" in muster("status", "--server", "http://127.0.0.1:9", exit_code=7)
+    assert "Error: --server" in muster("status", "--server", "nowhere", exit_code=2)
+
+
+def test_an_error_for_programs_has_its_code_and_facts(answer: Callable[..., Any], model: str) -> None:
+    said = answer("show", "nobody/v1", exit_code=3)
+    assert said == {
+        "error": "Version not found: nobody/v1",
+        "code": "not_found",
+        "kind": "version",
+        "name": "nobody/v1",
+    }
+
+
+def test_what_would_steer_a_terminal_is_shown_harmless(muster: Run, model: str) -> None:
+    muster("register", model, "v1", "--description", "red \x1b[31m alert")
+    said = muster("show", f"{model}/v1")
+    assert "\x1b" not in said
+    assert "alert" in said
+
+
+# ------------------------------------------------------------ which registry
+
+
+def test_login_is_remembered_privately_and_closer_sources_decide(
+    terminal: Terminal, tmp_path: Path, model: str
+) -> None:
+    url = json.loads((terminal.folder / "registry" / "run" / "server.json").read_text())["url"]
+    elsewhere = Terminal(tmp_path)
+    config = str(tmp_path / "config")
+    assert "talk to" in elsewhere.run("muster", "login", url, XDG_CONFIG_HOME=config)
+    kept = tmp_path / "config" / "muster" / "profile.json"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    elsewhere.run("muster", "register", model, "v1", XDG_CONFIG_HOME=config)
+    assert model in terminal.run("muster", "models", model)
+    said = elsewhere.run("muster", "status", "--home", "other", exit_code=3, XDG_CONFIG_HOME=config)
+    assert "Registry not found: other (--home)" in said
+    elsewhere.run("muster", "status", exit_code=7, MUSTER_URL="http://127.0.0.1:9", XDG_CONFIG_HOME=config)
+    assert "Forgotten" in elsewhere.run("muster", "logout", XDG_CONFIG_HOME=config)
+    assert "Registry not found" in elsewhere.run("muster", "status", exit_code=3, XDG_CONFIG_HOME=config)
+
+
+def test_a_second_server_of_a_home_is_refused(muster: Run) -> None:
+    assert "already" in muster("serve", "--port", "0", exit_code=4)
+
+
+def test_an_index_in_use_is_not_made_anew(muster: Run) -> None:
+    assert "stop it first" in muster("reindex", exit_code=4)
+
+
+def test_a_registry_in_use_can_be_verified(muster: Run) -> None:
+    assert "Git, index and files agree." in muster("verify")
