@@ -69,7 +69,8 @@ class Live:
 @contextmanager
 def live(folder: Path, **settings: Any) -> Iterator[Live]:
     """A server of the home `folder`."""
-    chosen = {"reserve_bytes": 0, "min_free_bytes": 0, "surroundings": dict(os.environ)} | settings
+    small: dict[str, Any] = {"reserve_bytes": 0, "min_free_bytes": 0, "surroundings": dict(os.environ)}
+    chosen = small | settings
     with open_home(Settings(home=folder, **chosen), serving=True) as home:
         listener = socket.create_server(("127.0.0.1", 0))
         config = uvicorn.Config(

@@ -20,12 +20,9 @@ def told(server: Live) -> tuple[str, list[str]]:
         ("PATCH", f"/api/v1/models/{name}/versions/v1", {"owner": "ada", "tags": {"lang": "de"}}),
         ("POST", f"/models/{name}_v2/deploy", {"reason": "Second"}),
     ]
-    commits = [
-        server.send(method, path, json=body, headers={"X-Muster-Actor": f"actor-{name}"}).headers[
-            "Muster-Commit"
-        ]
-        for method, path, body in steps
-    ]
+    who = {"X-Muster-Actor": f"actor-{name}"}
+    answers = [server.send(method, path, json=body, headers=who) for method, path, body in steps]
+    commits = [answer.headers["Muster-Commit"] for answer in answers]
     return name, commits
 
 

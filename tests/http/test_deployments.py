@@ -7,6 +7,7 @@ import threading
 import time
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.live import Live, fresh
@@ -120,8 +121,6 @@ def test_a_second_deployment_of_the_same_model_names_the_first(server: Live) -> 
 
 
 def test_a_client_that_leaves_does_not_cancel_its_deployment(server: Live) -> None:
-    import httpx
-
     name = fresh()
     model_id = server.upload(name, "v1")
     with pytest.raises(httpx.ReadTimeout):
@@ -168,11 +167,9 @@ def test_requests_are_counted_in_detail_and_metrics(server: Live) -> None:
     detail = server.send("GET", place(name)).json()
     assert detail["instances"][0]["requests"] >= 3
     metrics = server.send("GET", "/metrics").text
-    assert (
-        f'muster_deployment{{environment="production",model="{name}",number="1",standing="ready"}} 1'
-        in metrics
-    )
-    assert f'muster_instance_requests_total{{environment="production",model="{name}",number="1"}}' in metrics
+    labels = f'environment="production",model="{name}",number="1"'
+    assert f'muster_deployment{{{labels},standing="ready"}} 1' in metrics
+    assert f"muster_instance_requests_total{{{labels}}}" in metrics
 
 
 # ------------------------------------------------------------ what others run
@@ -228,7 +225,7 @@ def test_what_others_report_is_held_against_what_is_declared(server: Live, elsew
     assert in_sync["standing"] == "in sync"
     changes = server.send("GET", "/api/v1/changes", params={"model": name, "kind": "observe"}).json()["items"]
     assert [change["number"] for change in changes] == [2, 1]
-    server.send("PUT", f"{path}/observed", json={"version": "v2"})
+    server.send("PUT", f"{path}/observed", json={"sha256": files[0]["sha256"]})
     same = server.send("GET", "/api/v1/changes", params={"model": name, "kind": "observe"}).json()["items"]
     assert same == changes
 

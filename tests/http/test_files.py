@@ -89,7 +89,7 @@ def test_a_file_may_be_empty_or_longer_than_any_json(version: Pending, content: 
     ids=["hex", "base64"],
 )
 def test_a_declared_digest_that_is_right_is_taken(version: Pending, declared: dict[str, str]) -> None:
-    assert version.put("file", **declared).status_code == 201
+    assert version.put("file", CONTENT, **declared).status_code == 201
 
 
 @pytest.mark.parametrize(
