@@ -12,6 +12,7 @@ made good by `Reconciler` at the next start.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -31,6 +32,8 @@ from muster.service.registry import Registry
 POLL_S: Final = 0.01
 
 Placing = Deploy | RollBack | Undeploy
+
+log = logging.getLogger(__name__)
 
 CRASH_POINTS: Final = ("deploy-checked", "deploy-ready", "deploy-recorded", "deploy-switched")
 
@@ -98,7 +101,11 @@ class Deployer:
         if target is not None and seen.candidate is not None:
             self._start(operation, target, seen, seen.candidate, actor, reason)
         self._crash("deploy-ready")
-        recorded = self._registry.submit(seen.guarded(), actor, reason, request).result()
+        try:
+            recorded = self._registry.submit(seen.guarded(), actor, reason, request).result()
+        except MusterError:
+            self._withdraw(seen.environment, seen.model)
+            raise
         self.operations.step(operation, "recorded", recorded.commit or "")
         self._crash("deploy-recorded")
         if target is not None:
@@ -124,11 +131,13 @@ class Deployer:
         self.operations.step(operation, "starting")
         try:
             check_intact(self._registry.artifacts, candidate)
-            target.apply(self._desired(seen.environment, seen.model, extra=candidate))
+            desired = self._desired(seen.environment, seen.model, extra=candidate)
+            if standing is not None and standing.health in ("failed", "stopped"):
+                target.apply(_without(desired, candidate))  # told the same again it would stay so
+            target.apply(desired)
             state = self._await_ready(target, seen, candidate)
         except MusterError as error:
-            # The attempt is over: the target goes back to what Git says, the candidate stops.
-            self.settle(seen.environment, seen.model)
+            self._withdraw(seen.environment, seen.model)
             failed = AttemptFailed(seen.model, candidate.number, seen.environment, error.message)
             self._registry.submit(failed, actor, reason).result()
             raise
@@ -148,6 +157,13 @@ class Deployer:
                     f"{candidate.model_id} was not ready within {self._start_timeout_s:g} s", output
                 )
             time.sleep(POLL_S)
+
+    def _withdraw(self, environment: str, model: str) -> None:
+        """The attempt is over: the target goes back to what Git says, the candidate stops."""
+        try:
+            self.settle(environment, model)
+        except MusterError as error:  # what ended the attempt is the news, not this
+            log.warning("a candidate was not stopped", extra={"model": model, "error": error.message})
 
     def settle(self, environment: str, model: str) -> None:
         """Tell the target what Git says now of the model there."""
@@ -224,6 +240,12 @@ def _runnable(now: Snapshot, place: Environment, model: str, wanted: Earlier) ->
     if version is None or version.state != "final" or not version.files:
         return None
     return Instance(model, version.number, version.model_id, version.files, wanted.config, place.allow_pickle)
+
+
+def _without(desired: Desired, instance: Instance) -> Desired:
+    """All of `desired` but that instance."""
+    active = None if desired.active == instance else desired.active
+    return replace(desired, active=active, warm=tuple(each for each in desired.warm if each != instance))
 
 
 def check_intact(artifacts: ArtifactStore, instance: Instance) -> None:

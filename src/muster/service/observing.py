@@ -9,7 +9,7 @@ import logging
 import queue
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
@@ -22,6 +22,7 @@ from muster.service.registry import Registry
 
 MUSTER: Final = Actor("muster")
 SWEEP_S: Final = 2.0
+_CLOSED: Final = "the server was shut down"
 
 Standing = Literal[
     "ready",
@@ -48,7 +49,8 @@ class Report:
     digest: str | None
     since: datetime
     seen: datetime
-    known: bool = True  # False: it has not said so for too long
+    known: bool = True  # False: it has not said so for too long, or not since the restart
+    restored: bool = False  # from before the restart, and within its time to be repeated
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +66,20 @@ class Observer:
     """Keeps what was observed last, and has each transition recorded. Safe from any thread."""
 
     def __init__(
-        self, registry: Registry, targets: Mapping[str, Target], *, clock: Clock, report_ttl_s: float
+        self,
+        registry: Registry,
+        targets: Mapping[str, Target],
+        *,
+        clock: Clock,
+        report_ttl_s: float,
+        sweep_s: float = SWEEP_S,
     ) -> None:
         """A report that is not repeated within `report_ttl_s` seconds is no longer believed."""
         self._registry = registry
         self._targets = targets
         self._clock = clock
         self._ttl = timedelta(seconds=report_ttl_s)
+        self._sweep_s = sweep_s
         self._began = clock()
         self._lock = threading.Lock()
         self._reports: dict[tuple[str, str], dict[str, Report]] = {}
@@ -93,7 +102,13 @@ class Observer:
                     self._recorded[place] = (entry.observed, entry.number)
                 else:
                     self._reports.setdefault(place, {})[entry.instance] = Report(
-                        entry.instance, entry.number, entry.digest, entry.time, self._began, known=False
+                        entry.instance,
+                        entry.number,
+                        entry.digest,
+                        entry.time,
+                        self._began,
+                        known=False,
+                        restored=entry.observed != "unknown",
                     )
         self._thread.start()
 
@@ -102,6 +117,13 @@ class Observer:
         if self._thread.is_alive():
             self._queue.put(None)
             self._thread.join()
+            stops = [
+                self._registry.submit(Observe(model, environment, "stopped", number, detail=_CLOSED), MUSTER)
+                for (environment, model), (state, number) in self._recorded.items()
+                if state in ("ready", "starting")
+            ]
+            for error in filter(None, (stop.exception() for stop in stops)):
+                log.warning("an observation was not recorded", extra={"error": str(error)})
 
     def transition(self, environment: str, model: str) -> None:
         """A target's listener: something changed there. Returns at once."""
@@ -137,11 +159,12 @@ class Observer:
         place, now = (environment, model), self._clock()
         with self._lock:
             old = self._reports.get(place, {}).get(instance)
-        news = old is None or (old.number, old.digest) != (number, digest) or not old.known
+        same = old is not None and (old.number, old.digest) == (number, digest)
+        news = old is None or not same or not (old.known or old.restored)
         if news:
             change = Observe(model, environment, "running", number, instance, digest)
             self._registry.submit(change, actor, reason).result()
-        since = now if old is None or (old.number, old.digest) != (number, digest) else old.since
+        since = now if old is None or news else old.since
         with self._lock:
             self._reports.setdefault(place, {})[instance] = Report(instance, number, digest, since, now)
         return self.status(environment, model)
@@ -191,7 +214,7 @@ class Observer:
     def _run(self) -> None:
         while True:
             try:
-                place = self._queue.get(timeout=SWEEP_S)
+                place = self._queue.get(timeout=self._sweep_s)
             except queue.Empty:
                 self._expire()
                 continue
@@ -225,19 +248,18 @@ class Observer:
                 (place, report)
                 for place, reports in self._reports.items()
                 for report in reports.values()
-                if now - report.seen > self._ttl and (report.known or report.seen == self._began)
+                if now - report.seen > self._ttl and (report.known or report.restored)
             ]
+            # Before it is recorded: a report that comes meanwhile is news again.
+            for place, report in late:
+                gone = replace(report, since=now, known=False, restored=False)
+                self._reports[place][report.instance] = gone
         for (environment, model), report in late:
             change = Observe(model, environment, "unknown", report.number, report.instance, report.digest)
             try:
                 self._registry.submit(change, MUSTER).result()
             except MusterError as error:
                 log.warning("an observation was not recorded", extra={"error": error.message})
-            gone = Report(
-                report.instance, report.number, report.digest, now, report.seen - self._ttl, known=False
-            )
-            with self._lock:
-                self._reports[environment, model][report.instance] = gone
 
 
 def _outside(deployment: Deployment | None, reports: list[Report], began: str) -> Status:

@@ -131,21 +131,28 @@ class Operations:
     def step(self, operation: Operation, step: Step, detail: str = "") -> None:
         """Note how far it has come."""
         with operation.changed:
-            event = Event(len(operation.events) + 1, step, self._clock(), detail)
-            operation.events.append(event)
-            operation.changed.notify_all()
-            listeners = tuple(operation.listeners)
-        for listener in listeners:
-            listener()
+            self._note(operation, step, detail)
+        self._tell(operation)
 
     def end(self, operation: Operation, recorded: Recorded | None, error: Exception | None = None) -> None:
         """Let the model go; everyone who waits hears of it."""
         with self._lock:
             self._busy.pop((operation.environment, operation.model), None)
-        operation.recorded, operation.error = recorded, error
         with operation.changed:
-            operation.ended = True
-        self.step(operation, "failed" if error else "done", str(error) if error else "")
+            # At once: who sees that it has ended finds the last event there.
+            operation.recorded, operation.error, operation.ended = recorded, error, True
+            self._note(operation, "failed" if error else "done", str(error) if error else "")
+        self._tell(operation)
+
+    def _note(self, operation: Operation, step: Step, detail: str) -> None:
+        operation.events.append(Event(len(operation.events) + 1, step, self._clock(), detail))
+        operation.changed.notify_all()
+
+    def _tell(self, operation: Operation) -> None:
+        with operation.changed:
+            listeners = tuple(operation.listeners)
+        for listener in listeners:
+            listener()
 
     def get(self, operation_id: str) -> Operation:
         """By its id. Raises NotFound (also after a restart of the server)."""

@@ -25,11 +25,11 @@ def moment(text: str, field: str = "at") -> datetime:
     """
     try:
         time = datetime.fromisoformat(text.strip().replace(" ", "+"))
-    except ValueError:
+        if time.tzinfo is None:
+            raise Invalid.one(field, text, "must say its offset from UTC, such as 2026-01-31T12:00:00Z")
+        return time.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise Invalid.one(field, text, "must be an RFC 3339 time or a commit id") from None
-    if time.tzinfo is None:
-        raise Invalid.one(field, text, "must say its offset from UTC, such as 2026-01-31T12:00:00Z")
-    return time.astimezone(UTC)
 
 
 @dataclass(frozen=True, slots=True)
