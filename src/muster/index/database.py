@@ -125,7 +125,6 @@ def connect(path: Path, *, cache_mib: int) -> sqlite3.Connection:
             f"wal_autocheckpoint = {_CHECKPOINT_PAGES}",
             "journal_size_limit = 67108864",
             "secure_delete = OFF",
-            "temp_store = MEMORY",
         ):
             connection.execute(f"PRAGMA {pragma}")
     except sqlite3.Error:

@@ -1,14 +1,20 @@
 """All rows from nothing: one pass over the log, one over the tree.
 
 Each table is filled in the order of its key and indexed afterwards, which halves
-the time. What the rows hold is computed by the same functions as when following.
+the time and the bytes written. What the rows hold is computed by the same
+functions as when following.
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
+from pathlib import Path
+from typing import IO, Any
 
 from muster.domain.messages import Entry, rfc3339
 from muster.domain.records import Artifact
@@ -43,6 +49,7 @@ from muster.index.rows import (
     INSERT_VERSION,
     DeploymentRow,
     EnvironmentRow,
+    VersionRow,
     alias_rows,
     by_rank,
     deployment_of,
@@ -59,6 +66,17 @@ from muster.index.rows import (
 
 _CHUNK = 2000  # rows held in memory before they are inserted
 _INSERT_PLACE = inserting(tables.places, ("environment", "model"))
+
+_KEYS: dict[str, Callable[[Row], Any]] = {
+    INSERT_TAG: itemgetter(0, 1, 2),
+    INSERT_METRIC: itemgetter(0, 1, 2),
+    INSERT_FILE: itemgetter(0, 1, 2),
+    INSERT_MODEL: itemgetter(0),
+    INSERT_MODEL_TAG: itemgetter(0, 1, 2),
+    INSERT_ALIAS: itemgetter(0, 1),
+    INSERT_ENVIRONMENT: itemgetter(0),
+    INSERT_DEPLOYMENT: itemgetter(0, 1),
+}
 
 
 @dataclass(slots=True)
@@ -98,11 +116,12 @@ class _Log:
 
 def rebuild(
     connection: sqlite3.Connection,
+    folder: Path,
     head: str,
     log: Iterable[tuple[str, Entry]],
     tree: Iterable[tuple[str, bytes]],
 ) -> None:
-    """Replace all rows, inside a write transaction.
+    """Replace all rows, inside a write transaction. `folder` has room for what waits for its turn.
 
     Raises:
         ValueError: `head` is not the last of `log`, or the tree does not fit it, or
@@ -118,7 +137,8 @@ def rebuild(
     gathered.placements.sort(key=lambda row: row[:3])
     connection.executemany(INSERT_PLACEMENT, gathered.placements)
     connection.executemany(_INSERT_PLACE, sorted(gathered.declared))
-    _Tree(connection, gathered).fill(tree)
+    with tempfile.TemporaryFile(dir=folder) as space:
+        _Tree(connection, gathered, space).fill(tree)
     create_indexes(connection)
     connection.execute(tables.REBUILD_TEXT)
     connection.execute(statements.SET_HEAD, {"head": head})
@@ -130,16 +150,45 @@ def _change_rows(log: Iterable[tuple[str, Entry]], gathered: _Log) -> Iterator[R
         yield change_row(position, commit, entry)
 
 
+class _Waiting:
+    """Rows of versions, kept until they can be inserted in the order of registration.
+
+    The tree has them in the order of their models' hashes. Records and documents,
+    which are most of it, wait in a file: all together they may be gigabytes.
+    """
+
+    def __init__(self, space: IO[bytes]) -> None:
+        self._space = space
+        self._size = 0
+        # By sequence: the row but for its last two fields, where they are, how long.
+        self._rows: dict[int, tuple[Row, int, int, int]] = {}
+
+    def add(self, row: VersionRow) -> None:
+        """Keep one more row."""
+        *short, record, document = row
+        self._rows[row.sequence] = (tuple(short), self._size, len(record), len(document))
+        self._size += self._space.write(record + document)
+
+    def in_order(self) -> Iterator[Row]:
+        """All rows, by sequence."""
+        self._space.flush()
+        for sequence in sorted(self._rows):
+            short, offset, record, document = self._rows.pop(sequence)
+            data = os.pread(self._space.fileno(), record + document, offset)
+            yield (*short, data[:record], data[record:])
+
+
 class _Tree:
     """The pass over the tree: in Git's order environments come before models, files before their version."""
 
-    def __init__(self, connection: sqlite3.Connection, log: _Log) -> None:
+    def __init__(self, connection: sqlite3.Connection, log: _Log, space: IO[bytes]) -> None:
         self._connection = connection
         self._log = log
         self._ranks: dict[str, int] = {}
         self._deployed: dict[tuple[str, int], list[str]] = {}
         self._files: list[Artifact] = []
         self._files_in = ""
+        self._waiting = _Waiting(space)
         self._held: dict[str, list[Row]] = {}
         self._count = 0
 
@@ -160,13 +209,14 @@ class _Tree:
         if self._files:
             raise ValueError(f"files without a version in {self._files_in}")
         self._flush()
+        self._connection.executemany(INSERT_VERSION, self._waiting.in_order())
 
     def _hold(self, statement: str, rows: Iterable[Row]) -> None:
         self._held.setdefault(statement, []).extend(rows)
 
     def _flush(self) -> None:
         for statement, rows in self._held.items():
-            rows.sort(key=lambda row: row[0])
+            rows.sort(key=_KEYS[statement])  # neighbours then share a page
             self._connection.executemany(statement, rows)
         self._held.clear()
         self._count = 0
@@ -212,7 +262,7 @@ class _Tree:
         places = self._deployed.get((version.model, version.number), ())
         ranked = [(name, self._ranks[name]) for name in places if name in self._ranks]
         sequence = marks.registered.position
-        self._hold(INSERT_VERSION, [version_row(version, record, marks, by_rank(ranked))])
+        self._waiting.add(version_row(version, record, marks, by_rank(ranked)))
         self._hold(INSERT_TAG, tag_rows(version, sequence))
         self._hold(INSERT_METRIC, metric_rows(version, sequence))
         self._hold(INSERT_FILE, [file_row(version.model, version.number, f) for f in self._files])

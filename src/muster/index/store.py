@@ -83,7 +83,7 @@ class SqlIndex(RecordReads, VersionLists, LogReads):
             ValueError: log, tree and head do not fit each other.
         """
         with self._begun() as connection, translating():
-            rebuild(connection, head, log, tree)
+            rebuild(connection, self.path.parent, head, log, tree)
 
     def differences(self, other: Index) -> list[str]:
         """In which rows this index and `other` differ, a sentence a table; empty if they say the same.
