@@ -11,7 +11,7 @@ from litestar.params import FromQuery
 
 from muster.domain.errors import NotFound
 from muster.domain.records import Json
-from muster.http import schemas
+from muster.http import schemas, schemas_deployed
 from muster.http.answers import Answer, encoded, etag, listed
 from muster.http.paging import cursor, place
 from muster.http.parameters import After, Before, Given, InPath, Kinds, Limit, Number, Time, Wanted
@@ -36,7 +36,7 @@ async def changes(
     until: Time = None,
     limit: Limit = 100,
     after: After = None,
-) -> Answer[schemas.Changes]:
+) -> Answer[schemas_deployed.Changes]:
     wanted = ChangeFilter(
         model=model,
         number=number,
@@ -58,7 +58,7 @@ def _changes(services: Services, wanted: ChangeFilter, before: int | None, limit
 
 
 @get(f"{CHANGES}/{{commit:str}}", summary="Show a change with its diff, field by field")
-async def change(services: Given, commit: InPath) -> Answer[schemas.ChangeDetail]:
+async def change(services: Given, commit: InPath) -> Answer[schemas_deployed.ChangeDetail]:
     def work() -> tuple[dict[str, Json], str]:
         logged = services.registry.index.change(commit)
         if logged is None:

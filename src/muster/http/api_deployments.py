@@ -14,7 +14,7 @@ from muster.domain import names, parse
 from muster.domain.changes import Deploy, Observe, RollBack, Undeploy
 from muster.domain.errors import Invalid, NotDeployedThere, NotFound
 from muster.domain.records import Config
-from muster.http import deployed, schemas
+from muster.http import deployed, schemas_deployed
 from muster.http.answers import Answer, conditional, encoded, etag, listed, matches, of_write
 from muster.http.parameters import At, Given, InPath, Reason, Wait, WaitSeconds, Wanted
 from muster.http.references import label_or_number, place_of, version_meant
@@ -41,7 +41,7 @@ _ENDED: Final = {"also": {200: "DeploymentDetail"}}
 @get(DEPLOYMENTS, summary="List what is deployed, now or at any time")
 async def deployments(
     services: Given, environment: Wanted = None, model: Wanted = None, at: At = None
-) -> Answer[schemas.Deployments]:
+) -> Answer[schemas_deployed.Deployments]:
     def work() -> tuple[list[dict[str, Any]], str]:
         if at is None:
             return deployed.listing(services, environment, model), services.registry.index.head() or ""
@@ -55,7 +55,7 @@ async def deployments(
 @get(DEPLOYMENT, summary="Show a deployment: declared and observed")
 async def deployment(
     services: Given, environment: InPath, model: InPath, at: At = None
-) -> Answer[schemas.DeploymentDetail]:
+) -> Answer[schemas_deployed.DeploymentDetail]:
     if at is not None:
         then = partial(deployed.detail_then, services, at, environment, model)
         return Answer(encoded(await services.pools.reads.run(then)))
@@ -71,11 +71,11 @@ async def deployment(
     DEPLOYMENT,
     status_code=202,
     summary="Put a version into service",
-    opt={"body": schemas.DeployRequest, **_ENDED},
+    opt={"body": schemas_deployed.DeployRequest, **_ENDED},
 )
 async def deploy(
     services: Given, asked: Asking, environment: InPath, model: InPath, wait: Wait = False
-) -> Answer[schemas.OperationRecord]:
+) -> Answer[schemas_deployed.OperationRecord]:
     form = asked.form()
     version = form.need("version", label_or_number, "")
     config = form.take("config", parse.config, Config())
@@ -92,11 +92,11 @@ async def deploy(
     f"{DEPLOYMENT}/rollback",
     status_code=202,
     summary="Return to the version that was deployed before",
-    opt={"body": schemas.RollbackRequest, **_ENDED},
+    opt={"body": schemas_deployed.RollbackRequest, **_ENDED},
 )
 async def rollback(
     services: Given, asked: Asking, environment: InPath, model: InPath, wait: Wait = False
-) -> Answer[schemas.OperationRecord]:
+) -> Answer[schemas_deployed.OperationRecord]:
     form = asked.form()
     guard = form.take("version", label_or_number, None)
     to = form.take("to", label_or_number, None)
@@ -130,7 +130,7 @@ async def undeploy(
     model: InPath,
     reason: Reason = "",
     wait: Wait = False,
-) -> Answer[schemas.OperationRecord]:
+) -> Answer[schemas_deployed.OperationRecord]:
     change = Undeploy(model, environment)
     place = (environment, model)
     return await _place(services, asked, reason_given(reason), lambda: change, place, wait=wait)
@@ -172,7 +172,7 @@ async def desired(
     environment: InPath,
     model: InPath,
     wait_s: WaitSeconds = 0,
-) -> Answer[schemas.DesiredRecord]:
+) -> Answer[schemas_deployed.DesiredRecord]:
     known = request.headers.get("if-none-match")
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait_s
@@ -189,11 +189,11 @@ async def desired(
 @put(
     f"{DEPLOYMENT}/observed",
     summary="Report what runs outside",
-    opt={"body": schemas.Observation},
+    opt={"body": schemas_deployed.Observation},
 )
 async def observed(
     services: Given, asked: Asking, environment: InPath, model: InPath
-) -> Answer[schemas.Observed]:
+) -> Answer[schemas_deployed.Observed]:
     form = asked.form()
     version = form.take("version", label_or_number, None)
     digest = form.take("sha256", names.digest, None)

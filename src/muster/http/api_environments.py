@@ -13,7 +13,7 @@ from muster.domain.changes import DeleteEnvironment, SetEnvironment
 from muster.domain.parse import Form
 from muster.domain.placing import TARGETS
 from muster.domain.records import STAGES, Environment
-from muster.http import schemas
+from muster.http import schemas_deployed
 from muster.http.answers import Answer, conditional, encoded, listed, no_content, of_write
 from muster.http.parameters import Given, InPath, Reason
 from muster.http.services import Services
@@ -53,14 +53,14 @@ def _answer(services: Services, name: str, created: int = 200) -> Any:
 
 
 @get(ENVIRONMENTS, summary="List the environments, the one nearest to customers first")
-async def environments(services: Given) -> Answer[schemas.Environments]:
+async def environments(services: Given) -> Answer[schemas_deployed.Environments]:
     found = services.registry.index.environments()
     shown = (encoded(codec.environment_to_dict(environment)) for environment, _ in found)
     return Answer(listed(shown, len(found), None))
 
 
-@post(ENVIRONMENTS, summary="Create an environment", opt={"body": schemas.NewEnvironment})
-async def create(services: Given, asked: Asking) -> Answer[schemas.EnvironmentRecord]:
+@post(ENVIRONMENTS, summary="Create an environment", opt={"body": schemas_deployed.NewEnvironment})
+async def create(services: Given, asked: Asking) -> Answer[schemas_deployed.EnvironmentRecord]:
     form = asked.form()
     name = form.need("name", names.environment_name, "")
     environment = _from(form, Environment(name))
@@ -73,14 +73,16 @@ async def create(services: Given, asked: Asking) -> Answer[schemas.EnvironmentRe
 @get(ENVIRONMENT, summary="Show an environment")
 async def environment(
     services: Given, request: Request[Any, Any, Any], environment: InPath
-) -> Answer[schemas.EnvironmentRecord]:
+) -> Answer[schemas_deployed.EnvironmentRecord]:
     found, touched = services.registry.environment(environment)
     content = encoded(codec.environment_to_dict(found))
     return conditional(content, touched, request.headers.get("if-none-match"))
 
 
-@patch(ENVIRONMENT, summary="Change an environment's rules", opt={"body": schemas.EnvironmentUpdate})
-async def update(services: Given, asked: Asking, environment: InPath) -> Answer[schemas.EnvironmentRecord]:
+@patch(ENVIRONMENT, summary="Change an environment's rules", opt={"body": schemas_deployed.EnvironmentUpdate})
+async def update(
+    services: Given, asked: Asking, environment: InPath
+) -> Answer[schemas_deployed.EnvironmentRecord]:
     form = asked.form()
     _from(form, Environment(environment))  # what is wrong with the body comes before what is not there
     reason = form.take("reason", parse.reason, "")

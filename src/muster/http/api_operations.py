@@ -10,7 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from muster.domain.errors import Invalid
-from muster.http import schemas
+from muster.http import schemas_deployed
 from muster.http.answers import Answer, encoded
 from muster.http.parameters import Given, InPath
 from muster.http.writes import stepping
@@ -20,7 +20,7 @@ OPERATION: Final = "/api/v1/operations/{operation_id:str}"
 
 
 @get(OPERATION, summary="Show how far a deployment has come")
-async def operation(services: Given, operation_id: InPath) -> Answer[schemas.OperationRecord]:
+async def operation(services: Given, operation_id: InPath) -> Answer[schemas_deployed.OperationRecord]:
     return Answer(encoded(services.deployer.operations.get(operation_id).view()))
 
 

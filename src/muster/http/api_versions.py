@@ -15,7 +15,7 @@ from muster.domain import parse
 from muster.domain.changes import UNSET, DeleteVersion, SetStage, UpdateVersion
 from muster.domain.errors import Invalid
 from muster.domain.records import KINDS, STAGES
-from muster.http import schemas
+from muster.http import schemas, schemas_deployed
 from muster.http.answers import Answer, encoded, listed, no_content
 from muster.http.api_models import MODEL
 from muster.http.paging import cursor, place
@@ -194,7 +194,7 @@ async def stage(
 @get(f"{VERSION}/history", summary="Say who did what to a version, newest first")
 async def history(
     services: Given, model: InPath, version: InPath, limit: Limit = 100, after: After = None
-) -> Answer[schemas.Changes]:
+) -> Answer[schemas_deployed.Changes]:
     there = place_of(services.registry, model, version)
     before = place(after, 0) or None
     work = partial(services.registry.version_history, *there, before=before, limit=limit + 1)

@@ -12,8 +12,9 @@ import asyncio
 import re
 import secrets
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
+from itertools import count
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -26,6 +27,11 @@ from muster.http.problems import Refusal, refusal
 from muster.http.services import LOOPBACK, AsgiApp, Receive, Scope, Send, Services
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_RUN: Final = secrets.token_hex(4).encode()  # request ids of one run begin alike
+_REQUESTS: Final = count(1)
+_NOSNIFF: Final = (b"x-content-type-options", b"nosniff")
+_NO_STORE: Final = (b"cache-control", b"no-store")
+_HOSTS_SEEN: Final = 64
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _MODEL: Final = b"/models/"
 _DRAINED_BYTES: Final = 8 << 20  # of a refused body: read, so that the client comes to read the answer
@@ -41,7 +47,7 @@ class Edge:
         self._services = services
         self._inner = inner
         self._durations = durations
-        self._hosts = LOOPBACK | {host.lower() for host in services.allowed_hosts}
+        self._senders = Senders(LOOPBACK | {host.lower() for host in services.allowed_hosts})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -50,13 +56,16 @@ class Edge:
         began = time.perf_counter()
         headers: dict[bytes, bytes] = dict(scope["headers"])
         exchange = _Exchange(scope, receive, send, headers)
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
         template = "other"
         try:
-            _check_sender(scope["method"], headers, self._hosts)
+            self._senders.check(scope["method"], headers)
             template = await self._passed_on(exchange, scope, headers)
         except MusterError as error:
+            await exchange.refuse(refusal(error))
+        except Exception as error:
+            if exchange.status:
+                raise  # the answer has begun: all that is left is to end the connection
+            log.exception("request failed", request_id=exchange.request_id, path=exchange.path)
             await exchange.refuse(refusal(error))
         finally:
             seconds = time.perf_counter() - began
@@ -64,6 +73,7 @@ class Edge:
             if scope["method"] not in _SAFE and template != "/serve":
                 log.info(
                     "request",
+                    request_id=exchange.request_id,
                     method=scope["method"],
                     path=exchange.path,
                     status=exchange.status,
@@ -83,6 +93,7 @@ class Edge:
             content, status, answer = plain.record_of(self._services, path[len(_MODEL) :], tag)
             await exchange.answer(status, "application/json", content, answer)
             return "/models/{model_id}"
+        structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
         inner = {**scope, "path": path, "request_id": exchange.request_id}
         if scope["method"] == "HEAD":
             # The server leaves the body out by itself; `head` spares the work to make it.
@@ -98,7 +109,7 @@ class _Exchange:
         self._receive, self._send = receive, send
         given = headers.get(b"x-request-id")
         if given is None or not _REQUEST_ID.fullmatch(given):
-            given = secrets.token_hex(8).encode()
+            given = b"%s-%x" % (_RUN, next(_REQUESTS))
         self._id = given
         self.request_id = given.decode()
         self.path: str = scope["path"]
@@ -116,10 +127,9 @@ class _Exchange:
             self.status = message["status"]
             if self.status >= 400 and self._reading:
                 await self._drain()
-            headers = list(message.get("headers", ()))
-            headers += [(b"x-request-id", self._id), (b"x-content-type-options", b"nosniff")]
+            headers = [*message.get("headers", ()), (b"x-request-id", self._id), _NOSNIFF]
             if not any(name == b"cache-control" for name, _ in headers):
-                headers.append((b"cache-control", b"no-store"))
+                headers.append(_NO_STORE)
             message = {**message, "headers": headers}
         await self._send(message)
 
@@ -145,25 +155,33 @@ class _Exchange:
         await self.answer(status, media_type, content, refused.headers)
 
 
-def _check_sender(method: str, headers: dict[bytes, bytes], hosts: Collection[str]) -> None:
-    """Refuse what another site's page had a browser send.
+class Senders:
+    """Refuses what another site's page had a browser send."""
 
-    Raises:
-        Denied: saying which header told so.
-    """
-    authority = headers.get(b"host", b"").decode("latin-1").lower()
-    host = re.sub(r":\d*$", "", authority)
-    if host not in hosts:
-        raise Denied([f"Host {authority!r} is not a name of this server (setting allowed_hosts)"])
-    if method in _SAFE:
-        return
-    origin = headers.get(b"origin")
-    if origin is not None and origin.decode("latin-1").lower().partition("://")[2] != authority:
-        raise Denied(
-            [f"Origin {origin.decode('latin-1')!r} is another site: a page there may not write here"]
-        )
-    if headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site"):
-        raise Denied(["Sec-Fetch-Site says that another site's page sent this: it may not write here"])
+    def __init__(self, hosts: Collection[str]) -> None:
+        self._hosts = hosts
+        self._seen: set[bytes] = set()  # Host headers that were found good
+
+    def check(self, method: str, headers: Mapping[bytes, bytes]) -> None:
+        """Raises Denied, saying which header told so."""
+        sent = headers.get(b"host", b"")
+        if sent not in self._seen:
+            self._check_host(sent)
+        if method in _SAFE:
+            return
+        origin = headers.get(b"origin")
+        if origin is not None and origin.lower().partition(b"://")[2] != sent.lower():
+            shown = origin.decode("latin-1")
+            raise Denied([f"Origin {shown!r} is another site: a page there may not write here"])
+        if headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site"):
+            raise Denied(["Sec-Fetch-Site says that another site's page sent this: it may not write here"])
+
+    def _check_host(self, sent: bytes) -> None:
+        authority = sent.decode("latin-1").lower()
+        if re.sub(r":\d*$", "", authority) not in self._hosts:
+            raise Denied([f"Host {authority!r} is not a name of this server (setting allowed_hosts)"])
+        if len(self._seen) < _HOSTS_SEEN:
+            self._seen.add(sent)
 
 
 def decoded(raw: bytes) -> str:

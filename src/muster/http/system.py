@@ -11,7 +11,7 @@ from litestar import Litestar, Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from markupsafe import Markup
 
-from muster.http import schemas
+from muster.http import schemas_deployed
 from muster.http.answers import Answer, encoded
 from muster.http.metrics import CONTENT_TYPE, exposition
 from muster.http.openapi import described, operations
@@ -22,12 +22,12 @@ CSP: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'no
 
 
 @get("/healthz", summary="Say that the server runs")
-async def healthz() -> Answer[schemas.Health]:
+async def healthz() -> Answer[schemas_deployed.Health]:
     return Answer(encoded({"status": "ok"}))
 
 
 @get("/readyz", summary="Say whether the index is up to date")
-async def readyz(services: Given) -> Answer[schemas.Health]:
+async def readyz(services: Given) -> Answer[schemas_deployed.Health]:
     ready = await services.pools.reads.run(services.up_to_date)
     return Answer(encoded({"status": "ok" if ready else "catching up"}), 200 if ready else 503)
 

@@ -1,0 +1,210 @@
+"""What goes over the wire about environments, deployments, operations and changes, for OpenAPI."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from muster.http.schemas import Body, Change, Config, EnvironmentName, Name, Reason, Sha256, Stage, Text
+
+# ------------------------------------------------------------ environments and deployments
+
+
+class EnvironmentRecord(Struct):
+    name: str
+    target: str
+    rank: int
+    stage: str | None
+    description: str
+    allow_pickle: bool
+
+
+class Environments(Struct):
+    items: list[EnvironmentRecord]
+    count: int
+    next: str | None
+
+
+class EnvironmentUpdate(Body):
+    target: Literal["process", "external"] | None = None
+    rank: Annotated[int, Meta(ge=-1_000_000, le=1_000_000)] | None = None
+    stage: Stage | None = None
+    description: Text | None = None
+    allow_pickle: bool | None = None
+    reason: Reason | None = None
+
+
+class NewEnvironment(EnvironmentUpdate, kw_only=True):
+    name: EnvironmentName
+
+
+class Status(Struct):
+    """Declared against observed, in a word and a sentence."""
+
+    standing: str
+    sentence: str
+    since: str | None
+
+
+class DeploymentRecord(Struct):
+    environment: str
+    model: str
+    number: int | None
+    model_id: str | None
+    version: str | None
+    config: dict[str, Any]
+    recorded: bool
+    earlier: list[int]
+    by: Change | None
+    status: Status | UnsetType = UNSET
+    observed: Change | UnsetType | None = UNSET
+
+
+class Deployments(Struct):
+    items: list[DeploymentRecord]
+    count: int
+    next: str | None
+
+
+class InstanceRecord(Struct):
+    number: int
+    health: str
+    active: bool
+    reason: str
+    output: str
+    process: int | None
+    ready_since: str | None
+    restarts: int
+    requests: int
+    errors: int
+    latency_ms: dict[str, float]
+    runtime: str | None
+
+
+class ReportRecord(Struct):
+    instance: str
+    number: int | None
+    digest: str | None
+    since: str
+    seen: str
+    known: bool
+
+
+class DeploymentDetail(DeploymentRecord, kw_only=True):
+    """Declared and observed, side by side."""
+
+    instances: list[InstanceRecord] | UnsetType = UNSET
+    reports: list[ReportRecord] | UnsetType = UNSET
+
+
+class DeployRequest(Body):
+    version: str | int
+    config: Config | None = None
+    reason: Reason | None = None
+
+
+class RollbackRequest(Body):
+    """`version`, if given, must be what is deployed there."""
+
+    version: str | int | None = None
+    to: str | int | None = None
+    empty: bool | None = None
+    reason: Reason | None = None
+
+
+class DesiredFile(Struct):
+    path: str
+    size: int
+    sha256: str
+    url: str
+
+
+class DesiredRecord(Struct):
+    """What is to run there; `number` is null where nothing is."""
+
+    environment: str
+    model: str
+    number: int | None
+    model_id: str | None
+    version: str | None
+    config: dict[str, Any] | None
+    files: list[DesiredFile]
+    commit: str | None
+
+
+class Observation(Body):
+    """What runs: a version, or the sha256 of a file of it."""
+
+    version: str | int | None = None
+    sha256: Sha256 | None = None
+    instance: Name | None = None
+    reason: Reason | None = None
+
+
+class Observed(Struct):
+    standing: str
+    sentence: str
+    since: str | None
+    reports: list[ReportRecord]
+
+
+# ------------------------------------------------------------ operations and changes
+
+
+class Step(Struct):
+    number: int
+    step: str
+    time: str
+    detail: str
+
+
+class OperationRecord(Struct):
+    id: str
+    kind: str
+    environment: str
+    model: str
+    what: str
+    state: str
+    ended: bool
+    events: list[Step]
+    commit: str | None
+    error: dict[str, Any] | UnsetType = UNSET
+
+
+class Changes(Struct):
+    """`count` is the number of changes on this page."""
+
+    items: list[Change]
+    count: int
+    next: str | None
+
+
+class Difference(Struct):
+    path: str
+    field: str
+    before: Any
+    after: Any
+
+
+class ChangeDetail(Change, kw_only=True):
+    diff: list[Difference]
+
+
+class Objection(Struct):
+    code: str
+    message: str
+
+
+class Preview(Struct):
+    """The answer to a dry run: nothing was written."""
+
+    dry_run: bool
+    subject: str
+    nothing: bool
+    changes: list[Difference]
+    objections: list[Objection]
+
+
+class Health(Struct):
+    status: str
