@@ -243,5 +243,3 @@ class Load:
         self._stop.set()
         for thread in self._threads:
             thread.join()
-
-

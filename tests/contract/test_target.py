@@ -14,7 +14,17 @@ from pathlib import Path
 import pytest
 
 from muster.domain.errors import NoRuntime, Unavailable
-from tests.serving import FLOWER, FLOWER_INFER, MAGIKA, Load, Site, iris_onnx, iris_skops, is_running, wait_for
+from tests.serving import (
+    FLOWER,
+    FLOWER_INFER,
+    MAGIKA,
+    Load,
+    Site,
+    iris_onnx,
+    iris_skops,
+    is_running,
+    wait_for,
+)
 
 
 @pytest.fixture
@@ -41,7 +51,7 @@ class TestStarting:
         assert is_running(state.process)
         assert state.runtime == "onnx"
         assert state.signature is not None
-        assert state.signature["inputs"] == [{"name": "X", "dtype": "float32", "shape": [None, 4]}]
+        assert state.signature["inputs"] == [{"name": "X", "dtype": "FP32", "shape": [None, 4]}]
         assert "onnx loaded model.onnx" in state.output
         assert ("production", "iris") in site.transitions
 
@@ -125,7 +135,9 @@ class TestFailing:
         site = Site(tmp_path, environ={"PATH": os.environ["PATH"]})
         try:
             site.apply(1, None, site.instance(env={"KEY": {"from": "env:NOT_THERE"}}))
-            assert site.when(1, "failed").reason == "env KEY: the server has no environment variable NOT_THERE"
+            assert (
+                site.when(1, "failed").reason == "env KEY: the server has no environment variable NOT_THERE"
+            )
         finally:
             site.close()
 

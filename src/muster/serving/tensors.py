@@ -64,9 +64,9 @@ def array_of(field: str, values: Sequence[object], shape: Sequence[int], datatyp
         with np.errstate(over="raise"):
             return np.array(flat, dtype=DATATYPES[datatype]).reshape(tuple(shape))
     except (OverflowError, FloatingPointError):
-        info = np.iinfo if "INT" in datatype else np.finfo
-        low, high = info(DATATYPES[datatype]).min, info(DATATYPES[datatype]).max
-        at, bad = next((at, value) for at, value in enumerate(flat) if not _between(low, value, high))
+        low, high = _range(datatype)
+        # Python's own numbers are compared, and a NaN lies nowhere, so also not outside.
+        at, bad = next((at, value) for at, value in enumerate(flat) if _outside(low, value, high))
         raise Invalid.one(f"{field}[{at}]", bad, f"must be between {low} and {high} ({datatype})") from None
 
 
@@ -80,8 +80,16 @@ def output_of(name: str, array: Array) -> dict[str, object]:
     }
 
 
-def _between(low: Any, value: Any, high: Any) -> bool:
-    return bool(low <= value <= high)
+def _range(datatype: str) -> tuple[float, float]:
+    if datatype.startswith("FP"):
+        floats = np.finfo(DATATYPES[datatype])
+        return float(floats.min), float(floats.max)
+    integers = np.iinfo(DATATYPES[datatype])
+    return int(integers.min), int(integers.max)
+
+
+def _outside(low: float, value: Any, high: float) -> bool:
+    return bool(value < low or value > high)
 
 
 def _flat(field: str, values: Sequence[object], shape: Sequence[int]) -> Sequence[object]:

@@ -19,8 +19,6 @@ from muster.targets.folders import WorkerFolders
 from muster.targets.variables import Variables, variables_for
 from muster.targets.worker_process import Output, WorkerProcess
 
-_DTYPES = {"BOOL": "bool", "FP16": "float16", "FP32": "float32", "FP64": "float64", "BYTES": "string"}
-
 
 @dataclass(frozen=True, slots=True)
 class Timing:
@@ -192,9 +190,8 @@ class Pool:
 
 
 def _field(tensor: Mapping[str, Any]) -> dict[str, Any]:
-    datatype = tensor["datatype"]
     return {
         "name": tensor["name"],
-        "dtype": _DTYPES.get(datatype, datatype.lower()),
+        "dtype": tensor["datatype"],
         "shape": [None if size < 0 else size for size in tensor["shape"]],
     }
