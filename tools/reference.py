@@ -10,48 +10,57 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import httpx
 import typer.main
-from click import Argument, Command, Context, Group, Option
 
+from muster.bootstrap import open_home
+from muster.bootstrap.server import application
+from muster.cli.inprocess import URL, InProcess
 from muster.cli.tree import app
-from muster.settings import Settings, described, variable
+from muster.settings import Settings, described, load, variable
 
 PAGES = Path(__file__).parents[1] / "docs" / "reference"
 MARK = "<!-- written by tools/reference.py -->\n"
 MIB = 1024 * 1024
+EVERYWHERE = ("server", "home", "as_json", "actor", "help")  # said once, at the top of the page
 
 
 def cli() -> str:
     """Each command with its arguments and options."""
-    root = typer.main.get_command(app)
-    return "\n".join(_commands(root, Context(root, info_name="muster")))
+    return "\n".join(_commands(typer.main.get_command(app), "muster"))
 
 
-def _commands(command: Command, context: Context) -> Iterator[str]:
-    if isinstance(command, Group):
-        for name in command.list_commands(context):
-            inner = command.get_command(context, name)
-            assert inner is not None
-            yield from _commands(inner, Context(inner, info_name=name, parent=context))
+def _commands(command: Any, name: str) -> Iterator[str]:
+    if inner := getattr(command, "commands", None):
+        for word, each in inner.items():
+            yield from _commands(each, f"{name} {word}")
         return
-    parameters = [p for p in command.params if p.name not in ("server", "home", "as_json", "actor", "help")]
-    arguments = [p for p in parameters if isinstance(p, Argument)]
-    words = [str(p.metavar or p.human_readable_name) for p in arguments]
-    yield f"## `{' '.join([context.command_path, *words])}`\n"
+    own = [p for p in command.params if p.name not in EVERYWHERE]
+    arguments = [p for p in own if p.param_type_name == "argument"]
+    options = [p for p in own if p.param_type_name == "option"]
+    yield f"## `{' '.join([name, *(_word(p) for p in arguments)])}`\n"
     yield f"{command.help}\n"
-    rows = [(f"`{word}`", _help(p)) for word, p in zip(words, arguments, strict=True)]
-    rows += [(_written(p), _help(p)) for p in parameters if isinstance(p, Option)]
-    if rows:
+    if own:
         yield "| | |\n| --- | --- |"
-        yield from (f"| {left} | {right} |" for left, right in rows)
+        yield from (f"| {_code(_word(p))} | {_help(p)} |" for p in arguments)
+        yield from (f"| {_written(p)} | {_help(p)} |" for p in options)
         yield ""
 
 
-def _written(option: Option) -> str:
-    value = "" if option.is_flag else f" {option.metavar or option.type.name.upper()}"
-    return ", ".join(f"`{name}{value}`" for name in option.opts).replace("|", "\\|")
+def _word(parameter: Any) -> str:
+    return str(parameter.metavar or parameter.name.upper())
+
+
+def _written(option: Any) -> str:
+    value = "" if option.is_flag else f" {_word(option)}"
+    return ", ".join(_code(f"{name}{value}") for name in (*option.opts, *option.secondary_opts))
+
+
+def _code(text: str) -> str:
+    return f"`{text}`".replace("|", "\\|")
 
 
 def _help(parameter: Any) -> str:
@@ -62,10 +71,19 @@ def _help(parameter: Any) -> str:
 
 def api() -> str:
     """Each call of the HTTP API."""
-    from muster.http.openapi import operations_of
-
     lines = ["| call | what it does |", "| --- | --- |"]
-    return "\n".join([*lines, *(f"| `{m} {path}` | {said} |" for m, path, said in operations_of())]) + "\n"
+    for path, methods in sorted(_openapi()["paths"].items()):
+        for method, operation in methods.items():
+            lines.append(f"| `{method.upper()} {path}` | {operation['summary']} |")
+    return "\n".join(lines) + "\n"
+
+
+def _openapi() -> dict[str, Any]:
+    with TemporaryDirectory() as folder, open_home(load({"home": folder}, environment={})) as home:
+        transport = InProcess(application(home))
+        with httpx.Client(base_url=URL, transport=transport) as client:
+            document: dict[str, Any] = client.get("/schema/openapi.json").raise_for_status().json()
+    return document
 
 
 def settings() -> str:
