@@ -114,7 +114,7 @@ def rows(path: Path) -> dict[str, list[tuple[object, ...]]]:
 
 
 @given(histories)
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 def test_a_rebuilt_index_equals_one_that_followed_along(history: list[list[c.Change]]) -> None:
     with two_files() as (followed_path, rebuilt_path):
         followed, rebuilt = SqlIndex(followed_path), SqlIndex(rebuilt_path)
@@ -129,7 +129,7 @@ def test_a_rebuilt_index_equals_one_that_followed_along(history: list[list[c.Cha
 
 
 @given(histories, st.data())
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=20)
 def test_an_index_left_at_any_commit_catches_up_to_the_same(
     history: list[list[c.Change]], data: st.DataObject
 ) -> None:
@@ -151,7 +151,7 @@ def test_an_index_left_at_any_commit_catches_up_to_the_same(
 
 
 @given(histories)
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=20)
 def test_the_past_is_told_as_it_was_when_it_was_the_present(history: list[list[c.Change]]) -> None:
     index = SqlIndex(None)
     story = Story(index).begin()
