@@ -38,7 +38,7 @@ class ChildInspector:
             return None
         if main_file is None:
             return None
-        command = (sys.executable, "-m", __name__, str(local[main_file]))
+        command = (sys.executable, "-P", "-m", __name__, str(local[main_file]))
         try:
             said = subprocess.run(
                 command, env=self._environ, capture_output=True, timeout=TIMEOUT_S, check=True
