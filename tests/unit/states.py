@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import muster.domain.placing  # noqa: F401  registers its plans
 from muster.domain import changes as c
@@ -58,22 +59,22 @@ class State:
         """The id of the last commit."""
         return f"{len(self.log):040x}"
 
-    def record(self, model: str, number: int) -> dict[str, object]:
+    def record(self, model: str, number: int) -> dict[str, Any]:
         """A version as the API shows it."""
         places = [d.environment for d in self.deployments_of(model) if d.version == number]
-        record: dict[str, object] = version_view(self._version(model, number), Times("", ""), places)
-        return record
+        return version_view(self.there(model, number), Times("", ""), places)
 
     def stages(self, model: str) -> list[str]:
         """The stages of its versions, by number."""
-        return [self._version(model, number).stage for number in self.numbers(model)]
+        return [self.there(model, number).stage for number in self.numbers(model)]
 
     def running(self, model: str, environment: str = "production") -> int | None:
         """The number of the version that is declared there."""
         deployment = self.deployment(environment, model)
         return deployment.version if deployment else None
 
-    def _version(self, model: str, number: int) -> Version:
+    def there(self, model: str, number: int) -> Version:
+        """A version that must be there, with its files."""
         version = self.version(model, number)
         assert version is not None
         return version

@@ -78,8 +78,8 @@ def site(tmp_path: Path) -> Iterator[Site]:
     site.world.close()
 
 
-def back(number: int, **fields: object) -> c.RollBack:
-    return c.RollBack("digits", number, "production", **fields)  # type: ignore[arg-type]
+def back(number: int, *, empty: bool = False) -> c.RollBack:
+    return c.RollBack("digits", number, "production", empty=empty)
 
 
 class TestDeploying:

@@ -131,7 +131,7 @@ class TestStages:
         state.do(deploy(number=1, environment="production"))
         state.do(deploy(number=1, environment="staging"))
         assert state.stages("digits")[0] == "production"
-        assert set(state.record("digits", 1)["deployed_in"]) == {"development", "staging", "production"}  # type: ignore[call-overload]
+        assert set(state.record("digits", 1)["deployed_in"]) == {"development", "staging", "production"}
 
     def test_leaving_the_highest_leads_to_the_next(self, state: State) -> None:
         state.do(*(deploy(number=1, environment=e) for e in ("development", "staging", "production")))

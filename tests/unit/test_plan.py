@@ -266,14 +266,14 @@ class TestFiles:
         record = state.record("digits", 1)
         assert record["state"] == "final"
         assert record["signature"] == {"inputs": [], "outputs": []}
-        assert [f["path"] for f in record["files"]] == ["labels.txt", "onnx/model.onnx"]  # type: ignore[attr-defined]
+        assert [f["path"] for f in record["files"]] == ["labels.txt", "onnx/model.onnx"]
 
     def test_a_pending_one_may_change_its_files(self, state: State) -> None:
         state.do(register(pending=True), attach(content=b"1"))
         assert plan(attach(content=b"1"), state).nothing
         state.do(attach(content=b"2"), attach(path="b"))
         state.do(c.DetachFile("digits", 1, "b"))
-        assert state.version("digits", 1).files == (an_artifact(content=b"2"),)  # type: ignore[union-attr]
+        assert state.there("digits", 1).files == (an_artifact(content=b"2"),)
 
     def test_nothing_is_finalized_without_files(self, state: State) -> None:
         state.do(register(pending=True))
