@@ -102,7 +102,7 @@ def _complete(operation: dict[str, Any], path: str, method: str, handler: HTTPRo
         content = first.get("content") if record is None else {"application/json": {"schema": _ref(record)}}
         responses[str(status)] = {"description": _ALSO.get(status, "Done"), "content": content or {}}
     if method in _WRITES:
-        _complete_write(operation, opt)
+        _complete_write(operation, opt, conditional=method != "post" or path.endswith("/rollback"))
     elif "media" in opt or "raw" in opt:
         kind = opt.get("media", "application/octet-stream")
         for status in ("200", "206") if "raw" in opt else ("200",):
@@ -113,8 +113,12 @@ def _complete(operation: dict[str, Any], path: str, method: str, handler: HTTPRo
 _ALSO: Final = {200: "Nothing had to be done, or a dry run", 202: "Begun; the operation can be followed"}
 
 
-def _complete_write(operation: dict[str, Any], opt: dict[str, Any]) -> None:
-    headers = [{"name": name, "in": "header", "required": False} | rest for name, rest in _HEADERS.items()]
+def _complete_write(operation: dict[str, Any], opt: dict[str, Any], *, conditional: bool) -> None:
+    headers = [
+        {"name": name, "in": "header", "required": False} | rest
+        for name, rest in _HEADERS.items()
+        if name != "If-Match" or (conditional and "raw" not in opt)
+    ]
     operation["parameters"] = operation.get("parameters", []) + headers
     if "body" in opt:
         content = {"application/json": {"schema": _ref(opt["body"].__name__)}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeVar
@@ -83,7 +84,8 @@ class Changes:
         if loop is None or loop.is_closed():
             self._count += 1
         else:
-            loop.call_soon_threadsafe(self._wake)
+            with suppress(RuntimeError):  # closed just now: nobody waits any more
+                loop.call_soon_threadsafe(self._wake)
 
     def ticket(self) -> int:
         """How much had been recorded; call it from the event loop."""
