@@ -86,6 +86,7 @@ def steps(page: Path, port: int) -> Iterator[str]:
             case "sh", ("server",):
                 yield f"{text.strip().replace('make serve', 'muster serve')} > server.log 2>&1 &\n"
                 yield f"curl -sf --retry 60 --retry-delay 1 --retry-connrefused http://127.0.0.1:{port}/readyz\n"
+                yield "echo; cat server.log\n"
             case "sh", ("refused",):
                 yield f"if ( {text} ); then echo 'it was not refused'; exit 1; fi\n"
             case "python", ():
