@@ -70,7 +70,7 @@ EDITS = st.dictionaries(PATHS, CONTENTS, max_size=8).filter(is_consistent)
 BATCHES = st.lists(st.lists(EDITS, min_size=1, max_size=5), min_size=1, max_size=3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(BATCHES)
 def test_git_accepts_every_history_and_reads_the_files_that_were_put_in(batches: list[list[Edits]]) -> None:
     packs = built(batches)
@@ -100,6 +100,15 @@ def test_a_change_that_changes_nothing_keeps_the_tree(tmp_path: Path) -> None:
     trees = git(repository, "log", "--format=%T", "main").split()
     assert len(trees) == 4
     assert len(set(trees)) == 1
+
+
+@pytest.mark.parametrize("removed", [["a", "a/a"], ["a/a", "a"], ["a", "a/a", "a/a/a"]])
+def test_a_removal_of_what_is_not_there_hides_no_other(tmp_path: Path, removed: list[str]) -> None:
+    gone: Edits = dict.fromkeys(removed)
+    for number, there in enumerate(removed):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        assert files(in_git(folder, built([[{there: b"1", "b": b"2"}], [gone]])), "main") == {"b": b"2"}
 
 
 def test_folders_that_become_empty_go(tmp_path: Path) -> None:

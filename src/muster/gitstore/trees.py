@@ -19,7 +19,8 @@ _FORBIDDEN = re.compile(r"(?:^|/)(?:\.{0,2}|\.git)(?:/|$)|\0", re.IGNORECASE)
 _FOLDER = b"40000"
 _FILE = b"100644"
 
-Node = dict[bytes, "bytes | Node | None"]  # name → a file's bytes, a folder's edits, or None to remove a file
+Node = dict[bytes, "bytes | Node | None"]
+"""A folder's edits: by a file's name its bytes, or None to remove it; by a folder's, with a `/`, its edits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,31 +122,27 @@ class TreeCache:
 
 
 def nested(edits: Mapping[str, bytes | None]) -> Node:
-    """`edits` by folder. Where one removes a file and another puts a folder there, only the folder counts.
+    """`edits` by folder.
 
     Raises:
         ValueError: a path that Git cannot hold, or one that would be file and folder at once.
     """
     root: Node = {}
+    # Files that are put first: until then every folder here is one that will be.
     for path, content in sorted(edits.items(), key=lambda edit: edit[1] is None):
         if _FORBIDDEN.search(path):
             raise ValueError(f"not a path in a repository: {path!r}")
         *folders, name = path.encode().split(b"/")
         node = root
         for folder in folders:
-            below = node.setdefault(folder, {})
-            if not isinstance(below, dict):
-                if content is not None:
-                    raise ValueError(f"both a file and a folder: {path!r}")
-                break  # the removed file's folder has become a file
-            node = below
-        else:
-            if content is None:
-                node.setdefault(name, None)
-            elif name in node:
+            if content is not None and folder in node:
                 raise ValueError(f"both a file and a folder: {path!r}")
-            else:
-                node[name] = content
+            below = node.setdefault(folder + b"/", {})
+            assert isinstance(below, dict)
+            node = below
+        if content is not None and name + b"/" in node:
+            raise ValueError(f"both a file and a folder: {path!r}")
+        node.setdefault(name, content)
     return root
 
 
@@ -157,20 +154,19 @@ def edit(pack: Pack, trees: TreeCache, tree: bytes | None, edits: Node) -> bytes
     """
     old = _EMPTY if tree is None else trees.get(tree)
     wanted: dict[bytes, bytes] = {}
-    for name, change in edits.items():
-        as_file, as_folder = name, name + b"/"
-        if change is None:
-            wanted[as_file] = b""
-        elif isinstance(change, bytes):
-            wanted[as_file] = b"%s %s\0%s" % (_FILE, name, pack.add(Kind.BLOB, change))
-            wanted[as_folder] = b""
+    # Folders first: a file that is put has the last word.
+    for key, change in sorted(edits.items(), key=lambda item: item[0][-1:] != b"/"):
+        if isinstance(change, dict):
+            below = edit(pack, trees, old.entry(key)[-20:] or None, change)
+            name = key[:-1]
+            wanted[key] = b"" if below is None else b"%s %s\0%s" % (_FOLDER, name, below)
+            if below is not None:
+                wanted[name] = b""
+        elif change is None:
+            wanted[key] = b""
         else:
-            below = edit(pack, trees, old.entry(as_folder)[-20:] or None, change)
-            if below is None:
-                wanted[as_folder] = b""
-            else:
-                wanted[as_folder] = b"%s %s\0%s" % (_FOLDER, name, below)
-                wanted[as_file] = b""
+            wanted[key] = b"%s %s\0%s" % (_FILE, key, pack.add(Kind.BLOB, change))
+            wanted[key + b"/"] = b""
     changes = [(key, entry) for key, entry in wanted.items() if old.entry(key) != entry]
     if not changes:
         return tree
