@@ -1,42 +1,21 @@
-"""Commands about the registry itself: serving, checking, exporting, settings."""
+"""Commands about the registry itself: serving, checking, settings."""
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
-from collections.abc import Iterable
-from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Annotated, Any, Final, Literal
+from typing import Annotated, Final
 
 import typer
 
 from muster.cli import profile
 from muster.cli.call import Call, command
-from muster.cli.options import ByActor, InEnvironment, Kinds, Since, Until
 from muster.cli.server_part import imported
-from muster.domain.errors import Conflict, Invalid
+from muster.domain.errors import Conflict
 from muster.settings import described, load
 
 PANEL: Final = "The registry itself"
-COLUMNS: Final = (
-    "time",
-    "actor",
-    "verified",
-    "change",
-    "model",
-    "number",
-    "environment",
-    "deployed",
-    "observed",
-    "instance",
-    "digest",
-    "reason",
-    "message",
-    "commit",
-    "position",
-)
 
 
 def add(app: typer.Typer) -> None:
@@ -45,7 +24,6 @@ def add(app: typer.Typer) -> None:
     command(app, panel=PANEL)(demo)
     command(app, panel=PANEL)(verify)
     command(app, panel=PANEL)(reindex)
-    command(app, panel=PANEL)(export)
     command(app, panel=PANEL)(settings)
     command(app, panel=PANEL)(login)
     command(app, panel=PANEL)(logout)
@@ -114,61 +92,6 @@ def reindex(call: Call) -> None:
     call.emit({"home": str(call.settings.home)}, lambda: f"{call.settings.home}: the index was made anew.")
 
 
-def export(
-    call: Call,
-    form: Annotated[Literal["jsonl", "csv"], typer.Option("--format", help="JSON lines, or CSV")] = "jsonl",
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write here, not to the output")
-    ] = None,
-    model: Annotated[str | None, typer.Option("--model", metavar="NAME", help="Only this model's")] = None,
-    env: InEnvironment = None,
-    by: ByActor = None,
-    kind: Kinds = None,
-    since: Since = None,
-    until: Until = None,
-) -> None:
-    """Write the audit log out, newest first: every change with actor, reason and commit.
-
-    In CSV a text that a spreadsheet would take for a formula gets an apostrophe in front.
-    """
-    with call.connected() as session, ExitStack() as stack:
-        found = session.client.every_change(
-            model=model, environment=env, actor=by, kinds=kind or (), since=since, until=until
-        )
-        try:
-            out = (
-                stack.enter_context(output.open("w", newline="", encoding="utf-8")) if output else sys.stdout
-            )
-        except OSError as error:
-            raise Invalid.one("--output", str(output), f"must be writable ({error.strerror})") from error
-        count = _as_csv(found, out) if form == "csv" else _as_lines(found, out)
-    if output is not None:
-        call.note(f"Wrote {count:,} changes to {output}.")
-
-
-def _as_lines(changes: Iterable[dict[str, Any]], out: IO[str]) -> int:
-    count = 0
-    for change in changes:
-        out.write(json.dumps(change, ensure_ascii=False, sort_keys=True) + "\n")
-        count += 1
-    return count
-
-
-def _as_csv(changes: Iterable[dict[str, Any]], out: IO[str]) -> int:
-    writer = csv.writer(out)
-    writer.writerow(COLUMNS)
-    count = 0
-    for change in changes:
-        writer.writerow([_harmless(change.get(column)) for column in COLUMNS])
-        count += 1
-    return count
-
-
-def _harmless(value: object) -> object:
-    """A text that no spreadsheet takes for a formula."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t")) else value
-
-
 def settings(call: Call) -> None:
     """Show every setting, its value, and where that came from."""
     from muster.cli.rendering import table
@@ -182,7 +105,7 @@ def settings(call: Call) -> None:
     answer = [dict(zip(("name", "value", "from", "about"), row, strict=True)) for row in rows]
     call.emit(
         {"items": answer, "count": len(answer)},
-        lambda: table(("SETTING", "VALUE", "FROM", "WHAT IT IS"), rows, fold="WHAT IT IS"),
+        lambda: table(("SETTING", "VALUE", "FROM", "WHAT IT IS"), rows),
     )
 
 

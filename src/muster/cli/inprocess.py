@@ -97,7 +97,7 @@ class _Exchange:
         self._sent: Iterator[bytes] = iter(request.stream)  # type: ignore[arg-type]  # a sync client's
         self._parts: queue.Queue[Message | BaseException | None] = queue.Queue(_WAITING)
         self._answered: asyncio.Event | None = None
-        self.abandoned = False
+        self._abandoned = False
 
     async def run(self, application: Application) -> None:
         """Have the application answer; called on the loop."""
@@ -125,6 +125,15 @@ class _Exchange:
             if isinstance(part, BaseException):
                 raise part
             yield part.get("body", b"")
+
+    def abandon(self, running: Future[Any]) -> None:
+        """Let the application finish, unheard."""
+        self._abandoned = True
+        while not running.done():
+            try:
+                self._parts.get(timeout=0.01)
+            except queue.Empty:
+                continue
 
     def _scope(self) -> Message:
         url = self._request.url
@@ -164,7 +173,7 @@ class _Exchange:
             self._answered.set()
 
     async def _put(self, part: Message | BaseException | None) -> None:
-        if self.abandoned and part is not None:
+        if self._abandoned and part is not None:
             return
         try:
             self._parts.put_nowait(part)
@@ -186,9 +195,4 @@ class _Body(httpx.SyncByteStream):
         return self._exchange.rest()
 
     def close(self) -> None:
-        self._exchange.abandoned = True
-        while not self._running.done():
-            try:
-                self._exchange._parts.get(timeout=0.01)
-            except queue.Empty:
-                continue
+        self._exchange.abandon(self._running)

@@ -48,11 +48,15 @@ def short_time(time: str | None) -> str | None:
     return None if time is None else f"{time[:10]} {time[11:19]}Z"
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, fold: str | None = None) -> Table:
-    """A plain table; only the column `fold` is wrapped where the terminal is too narrow."""
+# Columns that are kept on one line where the terminal is narrow; the others wrap.
+_WHOLE = ("SINCE", "TIME", "WHO", "COMMIT", "CHANGE", "VERSION", "SHA256", "UPDATED", "REGISTERED", "SETTING")
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
+    """A plain table."""
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for column in columns:
-        made.add_column(column, overflow="fold", no_wrap=fold not in (None, column))
+        made.add_column(column, overflow="fold", no_wrap=column in _WHOLE)
     for row in rows:
         made.add_row(*(value if isinstance(value, Text) else cell(value) for value in row))
     return made

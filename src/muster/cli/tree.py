@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from muster.cli import admin, environments, running, versions
+from muster.cli import admin, environments, history, running, versions
 from muster.cli.call import root
 
 app = typer.Typer(name="muster", no_args_is_help=True, pretty_exceptions_enable=False)
@@ -12,4 +12,5 @@ root(app)
 running.add(app)
 environments.add(app)
 versions.add(app)
+history.add(app)
 admin.add(app)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -10,16 +9,11 @@ import typer
 from muster.cli.call import Call, command
 from muster.cli.options import (
     At,
-    ByActor,
     DryRun,
-    InEnvironment,
-    Kinds,
     Limit,
     Reason,
     Ref,
-    Since,
     Tags,
-    Until,
     contents,
     numbers,
     pairs,
@@ -43,8 +37,6 @@ def add(app: typer.Typer) -> None:
     command(app, panel=PANEL)(stage)
     command(app, panel=PANEL)(alias)
     command(app, panel=PANEL)(download)
-    command(app, panel=PANEL)(log)
-    command(app, panel=PANEL)(diff)
 
 
 def register(
@@ -305,80 +297,3 @@ def download(
             session.client.download(version["model_id"], name, goal, progress=progress)
     wanted = [file for file in version["files"] if file["path"] in (path or there)]
     call.emit({"items": wanted, "count": len(wanted)}, lambda: f"Fetched {_many(wanted)} to {to}.")
-
-
-def log(
-    call: Call,
-    model: Annotated[
-        str | None, typer.Argument(metavar="[MODEL|REF]", help="Only this model's, or version's")
-    ] = None,
-    env: InEnvironment = None,
-    by: ByActor = None,
-    kind: Kinds = None,
-    since: Since = None,
-    until: Until = None,
-    limit: Limit = 30,
-) -> None:
-    """Show what happened, newest first: who, what, why."""
-    from muster.cli.rendering import changes
-
-    with call.connected() as session:
-        client, number = session.client, None
-        if model is not None:
-            model, number = _subject(client, model)
-        found = client.changes(
-            model=model,
-            number=number,
-            environment=env,
-            actor=by,
-            kinds=kind or (),
-            since=since,
-            until=until,
-            limit=limit,
-        )
-    if not found and not call.as_json:
-        call.note("Nothing of that kind happened.")
-        return
-    call.emit({"items": found, "count": found.total}, lambda: changes(found))
-
-
-def _subject(client: Client, text: str) -> tuple[str, int | None]:
-    """A model by its name, else a version by reference. Raises NotFound."""
-    try:
-        return str(client.model(text)["name"]), None
-    except NotFound:
-        version = client.version(text)
-        return str(version["name"]), int(version["number"])
-
-
-def diff(
-    call: Call,
-    a: Annotated[str, typer.Argument(metavar="REF|COMMIT", help="A version, or the commit of one change")],
-    b: Annotated[str | None, typer.Argument(metavar="[REF]", help="Another version")] = None,
-    since: Annotated[
-        str | None, typer.Option("--from", metavar="TIME|COMMIT", help="The first as it was then")
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option("--to", metavar="TIME|COMMIT", help="The second as it was then")
-    ] = None,
-) -> None:
-    """Show how two versions differ, how one changed between two moments, or what a commit changed."""
-    from muster.cli.rendering import differences
-
-    with call.connected() as session:
-        client = session.client
-        if b is None and since is None and until is None:
-            if not re.fullmatch(r"[0-9a-f]{7,40}", a):
-                raise Invalid.one("REF", a, "must be a commit, or come with another REF or with --from")
-            change = client.change(a)
-            call.emit(change, lambda: differences(change["diff"]))
-            return
-        before, after = client.version(a, at=since), client.version(b or a, at=until)
-    found = [
-        {"field": name, "before": before.get(name), "after": after.get(name)}
-        for name in [*before, *(name for name in after if name not in before)]
-        if before.get(name) != after.get(name)
-    ]
-    call.emit(
-        {"items": found, "count": len(found)}, lambda: differences(found) if found else "They are the same."
-    )

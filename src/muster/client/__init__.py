@@ -30,17 +30,18 @@ class Client(FilesOf):
 
     def __init__(
         self,
-        url: str = DEFAULT_URL,
+        url: str | None = None,
         actor: str | None = None,
         *,
         timeout_s: float = 60.0,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        """`actor` is who you are, as the history will say it; `timeout_s` is for one answer.
+        """Without a `url` it is the address that `muster serve` has unless told otherwise.
 
-        `transport` is how requests get there, if not over the network.
+        `actor` is who you are, as the history will say it; `timeout_s` is for one
+        answer; `transport` is how requests get there, if not over the network.
         """
-        self.calls = Calls(url, actor, timeout_s=timeout_s, transport=transport)
+        self.calls = Calls(url or DEFAULT_URL, actor, timeout_s=timeout_s, transport=transport)
 
     @property
     def url(self) -> str:

@@ -252,7 +252,11 @@ class Deployments(Versions):
 def is_v2(request: Mapping[str, Any]) -> bool:
     """Whether it is a request of the Open Inference Protocol."""
     inputs = request.get("inputs")
-    return isinstance(inputs, list) and all(isinstance(t, Mapping) and "datatype" in t for t in inputs)
+    return (
+        isinstance(inputs, list)
+        and bool(inputs)
+        and all(isinstance(t, Mapping) and "datatype" in t for t in inputs)
+    )
 
 
 def _at(environment: str, model: str) -> str:

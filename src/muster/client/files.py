@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,10 +137,17 @@ class FilesOf(Changes):
         if file is None:
             raise NotFound("file", f"{ref}/{name}")
         goal = Path(to) / Path(name).name if Path(to).is_dir() else Path(to)
+        try:
+            self._bring(_file(place(version), name), goal, file, progress)
+        except OSError as error:
+            raise Invalid.one("to", str(goal), f"must be writable ({error.strerror})") from error
+        return goal
+
+    def _bring(self, where: str, goal: Path, file: Mapping[str, Any], progress: Progress | None) -> None:
+        """Have the file at `goal`, whole and checked."""
         if goal.is_file() and goal.stat().st_size == file["size"] and sha256_of(goal) == file["sha256"]:
-            return goal
+            return
         part = goal.with_name(f"{goal.name}.{file['sha256'][:16]}.part")
-        where = _file(place(version), name)
         for pause_s in (*PAUSES_S, None):
             try:
                 self._fetch(where, part, file, progress)
@@ -147,11 +155,11 @@ class FilesOf(Changes):
             except Unavailable:
                 if pause_s is None:
                     raise
+                time.sleep(pause_s)
         if sha256_of(part) != file["sha256"]:
             part.unlink()
-            raise Unavailable(f"what arrived of {name} is not what is registered; try again")
+            raise Unavailable(f"what arrived of {file['path']} is not what is registered; try again")
         part.replace(goal)
-        return goal
 
     def _fetch(self, where: str, part: Path, file: Mapping[str, Any], progress: Progress | None) -> None:
         """Append to `part` what it still lacks."""
@@ -237,10 +245,11 @@ class FilesOf(Changes):
                 raise ContentDiffers(version["model_id"], ["files"])
             return version
         for extra in there.keys() - wanted.keys():
-            self.calls.write("DELETE", _file(where, extra), reason=reason)
+            self.calls.write("DELETE", _file(where, extra))
         for file in local:
             if there.get(file.path) != file.sha256:
-                self._send(where, file, reason, progress)
+                # The reason is that of the registration, said there and at the end.
+                self._send(where, file, "", progress)
             elif progress is not None:
                 progress(file.path, file.size, file.size)
         self.calls.write("POST", f"{where}/finalize", given(reason=reason))

@@ -1,0 +1,191 @@
+"""Commands about what happened: to a model, between two versions, in the whole registry."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Any, Final, Literal
+
+import typer
+
+from muster.cli.call import Call, command
+from muster.cli.options import ByActor, InEnvironment, Kinds, Limit, Since, Until
+from muster.domain.errors import Invalid, NotFound
+
+if TYPE_CHECKING:
+    from muster.client import Client
+
+PANEL: Final = "What happened"
+COLUMNS: Final = (
+    "time",
+    "actor",
+    "verified",
+    "change",
+    "model",
+    "number",
+    "environment",
+    "deployed",
+    "observed",
+    "instance",
+    "digest",
+    "reason",
+    "message",
+    "commit",
+    "position",
+)
+
+
+def add(app: typer.Typer) -> None:
+    """Give `app` these commands."""
+    command(app, panel=PANEL)(log)
+    command(app, panel=PANEL)(diff)
+    command(app, panel=PANEL)(export)
+
+
+def log(
+    call: Call,
+    model: Annotated[
+        str | None, typer.Argument(metavar="[MODEL|REF]", help="Only this model's, or version's")
+    ] = None,
+    env: InEnvironment = None,
+    by: ByActor = None,
+    kind: Kinds = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Limit = 30,
+) -> None:
+    """Show what happened, newest first: who, what, why."""
+    from muster.cli.rendering import changes
+
+    with call.connected() as session:
+        client, number = session.client, None
+        if model is not None:
+            model, number = _subject(client, model)
+        found = client.changes(
+            model=model,
+            number=number,
+            environment=env,
+            actor=by,
+            kinds=kind or (),
+            since=since,
+            until=until,
+            limit=limit,
+        )
+    if not found and not call.as_json:
+        call.note("Nothing of that kind happened.")
+        return
+    call.emit({"items": found, "count": found.total}, lambda: changes(found))
+
+
+def _subject(client: Client, text: str) -> tuple[str, int | None]:
+    """A model by its name, else a version by reference. Raises NotFound."""
+    try:
+        return str(client.model(text)["name"]), None
+    except NotFound:
+        version = client.version(text)
+        return str(version["name"]), int(version["number"])
+
+
+def diff(
+    call: Call,
+    a: Annotated[str, typer.Argument(metavar="REF|COMMIT", help="A version, or the commit of one change")],
+    b: Annotated[str | None, typer.Argument(metavar="[REF]", help="Another version")] = None,
+    since: Annotated[
+        str | None, typer.Option("--from", metavar="TIME|COMMIT", help="The first as it was then")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--to", metavar="TIME|COMMIT", help="The second as it was then")
+    ] = None,
+) -> None:
+    """Show how two versions differ, how one changed between two moments, or what a commit changed."""
+    from muster.cli.rendering import differences
+
+    with call.connected() as session:
+        client = session.client
+        if b is None and since is None and until is None:
+            if not re.fullmatch(r"[0-9a-f]{7,40}", a):
+                raise Invalid.one("REF", a, "must be a commit, or come with another REF or with --from")
+            change = client.change(a)
+            call.emit(change, lambda: differences(change["diff"]))
+            return
+        before, after = client.version(a, at=since), client.version(b or a, at=until)
+    old, new = dict(_leaves(before)), dict(_leaves(after))
+    found = [
+        {"field": name, "before": old.get(name), "after": new.get(name)}
+        for name in [*old, *(name for name in new if name not in old)]
+        if old.get(name) != new.get(name)
+    ]
+    call.emit(
+        {"items": found, "count": len(found)}, lambda: differences(found) if found else "They are the same."
+    )
+
+
+def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """A record's fields by dotted names; a file is a field by its path, its value the digest."""
+    if name == "files":
+        yield from ((f"files.{file['path']}", file["sha256"]) for file in value)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _leaves(item, f"{name}.{key}" if name else key)
+    else:
+        yield name, value
+
+
+def export(
+    call: Call,
+    form: Annotated[Literal["jsonl", "csv"], typer.Option("--format", help="JSON lines, or CSV")] = "jsonl",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write here, not to the output")
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", metavar="NAME", help="Only this model's")] = None,
+    env: InEnvironment = None,
+    by: ByActor = None,
+    kind: Kinds = None,
+    since: Since = None,
+    until: Until = None,
+) -> None:
+    """Write the audit log out, newest first: every change with actor, reason and commit.
+
+    In CSV a text that a spreadsheet would take for a formula gets an apostrophe in front.
+    """
+    with call.connected() as session, ExitStack() as stack:
+        found = session.client.every_change(
+            model=model, environment=env, actor=by, kinds=kind or (), since=since, until=until
+        )
+        try:
+            out = (
+                stack.enter_context(output.open("w", newline="", encoding="utf-8")) if output else sys.stdout
+            )
+        except OSError as error:
+            raise Invalid.one("--output", str(output), f"must be writable ({error.strerror})") from error
+        count = _as_csv(found, out) if form == "csv" else _as_lines(found, out)
+    if output is not None:
+        call.note(f"Wrote {count:,} changes to {output}.")
+
+
+def _as_lines(changes: Iterable[dict[str, Any]], out: IO[str]) -> int:
+    count = 0
+    for change in changes:
+        out.write(json.dumps(change, ensure_ascii=False, sort_keys=True) + "\n")
+        count += 1
+    return count
+
+
+def _as_csv(changes: Iterable[dict[str, Any]], out: IO[str]) -> int:
+    writer = csv.writer(out)
+    writer.writerow(COLUMNS)
+    count = 0
+    for change in changes:
+        writer.writerow([_harmless(change.get(column)) for column in COLUMNS])
+        count += 1
+    return count
+
+
+def _harmless(value: object) -> object:
+    """A text that no spreadsheet takes for a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t")) else value
