@@ -20,7 +20,7 @@ _FOLDER = b"40000"
 _FILE = b"100644"
 
 Node = dict[bytes, "bytes | Node | None"]
-"""A folder's edits: by a file's name its bytes, or None to remove it; by a folder's, with a `/`, its edits."""
+"""Edits of a folder: a file's name → its bytes, or None to remove it; a folder's, with a `/` → its edits."""
 
 
 @dataclass(frozen=True, slots=True)
