@@ -105,9 +105,35 @@ def test_a_tag_that_no_record_had_is_stale(server: Live, tag: str, status: int) 
     assert answer.status_code == status
 
 
-def test_a_condition_that_a_route_does_not_know_is_refused_not_ignored(server: Live) -> None:
-    answer = server.http.post("/models", json=body(fresh()), headers={"If-Match": f'"{"0" * 40}"'})
-    assert answer.status_code == 400
+@pytest.mark.parametrize(
+    ("method", "path", "content"),
+    [
+        ("POST", "/models", {"name": "x", "version": "1", "description": "", "training_data": "t"}),
+        ("PUT", "/api/v1/models/{name}/versions/v1/files/a", None),
+        ("POST", "/api/v1/models/{name}/versions/v1/finalize", {}),
+        ("PUT", "/api/v1/deployments/production/{name}/observed", {"version": "v1"}),
+    ],
+)
+def test_a_condition_that_a_route_does_not_know_is_refused_not_ignored(
+    server: Live, method: str, path: str, content: object
+) -> None:
+    name = fresh()
+    server.register(name)
+    headers = {"If-Match": f'"{"0" * 40}"'}
+    answer = server.http.request(method, path.format(name=name), json=content, headers=headers)
+    assert (answer.status_code, "If-Match" in answer.text) == (400, True)
+
+
+def test_a_deployment_may_be_on_condition_too(server: Live) -> None:
+    name = fresh()
+    model_id = server.register(name)
+    stale = {"If-Match": f'"{"0" * 40}"'}
+    assert server.http.post(f"/models/{model_id}/deploy", headers=stale).status_code == 409
+    path = f"/api/v1/deployments/production/{name}"
+    assert server.http.put(path, json={"version": 1}, headers=stale).status_code == 412
+    server.send("PUT", f"{path}?wait=true", json={"version": 1})
+    now = {"If-Match": server.send("GET", path).headers["ETag"]}
+    assert server.http.delete(f"{path}?wait=true", headers=now).status_code == 200
 
 
 def test_a_record_that_the_client_has_is_not_sent_again(server: Live) -> None:

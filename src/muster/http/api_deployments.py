@@ -205,8 +205,8 @@ async def observed(
     if services.registry.index.model_record(model) is None:
         raise NotFound("model", model)
     number = None if version is None else place_of(services.registry, model, version)[1]
+    change = conditioned(Observe(model, environment, "running", number, instance, digest), asked.expected)
     if asked.dry_run:
-        change = Observe(model, environment, "running", number, instance, digest)
         return await previewed(services, change)
     report = partial(
         services.observer.report,

@@ -26,7 +26,7 @@ from muster.http.ranges import part
 from muster.http.references import place_of, version_of
 from muster.http.services import Receive, Services
 from muster.http.views import version_answer
-from muster.http.writes import Asking, previewed, reason_given, target_of, write
+from muster.http.writes import Asking, conditioned, if_match, previewed, reason_given, target_of, write
 from muster.service.committer import Recorded
 
 FILES: Final = "/api/v1/models/{model:str}/versions/{version:str}/files"
@@ -73,8 +73,10 @@ async def upload(
     if key is not None and (first := services.registry.answered(key)) is not None and first.logged:
         files_then = services.past.version(first.logged, name, number).files
         return _uploaded(next(file for file in files_then if file.path == wanted), first)
+    change = AttachFile(name, number, Artifact(wanted, 0, declared or "0" * 64))
+    conditioned(change, if_match(headers.get("if-match")))
     if dry_run:
-        return await previewed(services, AttachFile(name, number, Artifact(wanted, 0, declared or "0" * 64)))
+        return await previewed(services, change)
     chunks = _chunks(request.receive, asyncio.get_running_loop())
     attach = partial(services.registry.attach, name, number, wanted, chunks, actor)
     return _uploaded(
@@ -202,8 +204,9 @@ async def finalize(
     reason = form.take("reason", parse.reason, "")
     form.close()
     name, number = place_of(services.registry, model, version)
+    change = conditioned(Finalize(name, number), asked.expected)
     if asked.dry_run:
-        return await previewed(services, Finalize(name, number))
+        return await previewed(services, change)
     work = partial(services.registry.finalize, name, number, asked.actor, reason, asked.request)
     return version_answer(services)(await services.pools.writes.run(work))
 

@@ -19,7 +19,7 @@ from muster.http.answers import Answer, encoded, etag, matches, of_write
 from muster.http.parameters import Before, Given, InPath, Limit, Tags, Wanted
 from muster.http.references import label_or_number, version_meant
 from muster.http.services import Services
-from muster.http.writes import Asked, Asking, answered_before, begun, ended, previewed, write
+from muster.http.writes import Asked, Asking, answered_before, begun, conditioned, ended, previewed, write
 from muster.service.committer import Recorded
 from muster.service.deployer import Placing
 from muster.service.ports import Found, Logged, VersionFilter
@@ -165,7 +165,7 @@ async def _place(
     """Carry a change out for the version of that model id, wait, and answer with its record."""
     recorded = answered_before(services, asked)
     if recorded is None:
-        wanted = change(services.registry.find(model_id))
+        wanted = conditioned(change(services.registry.find(model_id)), asked.expected)
         if asked.dry_run:
             return await previewed(services, wanted)
         recorded = await ended(await begun(services, asked, reason, wanted))

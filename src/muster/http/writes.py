@@ -65,7 +65,7 @@ async def asked(request: Request[Any, Any, Any], services: Given, dry_run: DryRu
     return Asked(
         actor=auth.actor(headers),
         request=auth.idempotency(headers, request.method, target, content),
-        expected=_if_match(headers.get("if-match")),
+        expected=if_match(headers.get("if-match")),
         dry_run=dry_run,
         body=bodies.decode(content),
     )
@@ -77,7 +77,7 @@ def target_of(request: Request[Any, Any, Any]) -> str:
     return f"{raw.decode('latin-1')}?{query.decode('latin-1')}"
 
 
-def _if_match(header: str | None) -> str | None:
+def if_match(header: str | None) -> str | None:
     """The commit that the record must be at; None if it may be anywhere."""
     if header is None or header.strip() == "*":
         return None
