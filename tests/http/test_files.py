@@ -7,12 +7,13 @@ import hashlib
 import http.client
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import quote
 
 import httpx
 import pytest
 
-from tests.live import Live, fresh
+from tests.live import Live, fresh, live
 from tests.serving import wait_for
 
 CONTENT = bytes(range(256)) * 40
@@ -242,3 +243,18 @@ def test_a_version_from_the_plain_api_takes_files_once(server: Live) -> None:
     assert server.http.put(f"{path}/files/a", content=b"a").status_code == 201
     server.send("POST", f"{path}/finalize")
     assert server.http.put(f"{path}/files/b", content=b"b").status_code == 409
+
+
+def test_a_server_ends_while_an_upload_and_a_long_poll_are_under_way(tmp_path: Path) -> None:
+    with live(tmp_path / "home") as server:
+        version = Pending(server)
+        upload = socket.create_connection(("127.0.0.1", server.port))
+        head = f"PUT {version.path}/files/half HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n"
+        upload.sendall(head.encode() + b"x" * 5000)
+        wait_for(version.incoming, lambda there: len(there) == 1)
+        poll = socket.create_connection(("127.0.0.1", server.port))
+        where = f"/api/v1/deployments/production/{version.name}/desired?wait_s=60"
+        poll.sendall(f'GET {where} HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: "none"\r\n\r\n'.encode())
+    wait_for(version.incoming, lambda there: there == [])
+    upload.close()
+    poll.close()

@@ -95,7 +95,8 @@ def _chunks(receive: Receive, loop: asyncio.AbstractEventLoop) -> Iterator[bytes
         Invalid: it ended early, or nothing came for a minute.
     """
     while True:
-        message = asyncio.run_coroutine_threadsafe(_next(receive), loop).result()
+        # The longer wait is for a loop that ends at this very moment and never gets to it.
+        message = asyncio.run_coroutine_threadsafe(_next(receive), loop).result(STALLED_S + 1)
         if message["type"] == "http.disconnect":
             raise Invalid.one("body", "what came", "must be whole: the connection ended early")
         if chunk := message.get("body"):
