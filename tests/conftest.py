@@ -1,6 +1,7 @@
 """Tests that need a part of the system say so, and a run says which ones it left out.
 
-`@pytest.mark.needs("git-lfs")` skips a test where there is no such command. With
+`@pytest.mark.needs("git-lfs")` skips a test where there is no such command, and
+`needs("root")` where it may not mount a disk or give a file to somebody else. With
 MUSTER_TEST_NO_SKIP=1 (as in CI) every skipped test has failed instead.
 """
 
@@ -19,6 +20,8 @@ COMMANDS = {
 
 
 def is_there(part: str) -> bool:
+    if part == "root":
+        return os.geteuid() == 0
     return any(shutil.which(command) for command in COMMANDS.get(part, (part,)))
 
 

@@ -21,6 +21,7 @@ from tests.torture.proof import assert_nothing_is_lost, assert_sound, records
 from tests.torture.writers import Noted, Writers
 
 SERVE = (str(MUSTER), "serve", "--port", "0")
+STRICT = ("sh", "-c", 'umask 077; exec "$@"', "sh")
 UNAVAILABLE, INVALID, CONFLICT = 7, 2, 4
 
 
@@ -235,11 +236,11 @@ def test_a_strict_umask_and_a_folder_with_any_name_work(tmp_path: Path) -> None:
     with Server(home, MUSTER_REPACK_EVERY="4") as server:
         server.stop()
         shutil.rmtree(home)
-        server.start(through=("sh", "-c", 'umask 077; exec "$@"', "sh"))
+        server.start(through=STRICT)
         for at in range(12):
             assert server.register("m", f"v{at}").status_code == 201
         server.kill()
-        server.start()
+        server.start(through=STRICT)
         assert len(records(server)) == 12
         assert_sound(home)
         opened = [path for path in home.rglob("*") if stat.S_IMODE(path.lstat().st_mode) & 0o077]

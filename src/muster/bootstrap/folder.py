@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from muster.domain.errors import Conflict, Invalid, Unavailable
+
+log = logging.getLogger(__name__)
 
 OURS: Final = ("registry.git", "index.db", "run", "secrets", ".gitignore")
 
@@ -98,8 +101,12 @@ class Folder:
 
             def announce(url: str) -> None:
                 fresh = note.with_suffix(".new")
-                fresh.write_text(json.dumps({"url": url, "pid": os.getpid()}))
-                fresh.rename(note)
+                try:
+                    fresh.write_text(json.dumps({"url": url, "pid": os.getpid()}))
+                    fresh.rename(note)
+                except OSError as error:  # on a full disk; serving goes on
+                    fresh.unlink(missing_ok=True)
+                    log.warning("the CLI will not find this server by itself: %s", error)
 
             try:
                 yield announce

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +16,7 @@ from muster.bootstrap.folder import Folder
 from muster.domain.changes import Initialize
 from muster.domain.errors import Conflict, MusterError, NotFound, Unavailable
 from muster.gitstore.history import GitHistory
-from muster.gitstore.repository import Repository
+from muster.gitstore.repository import Repository, require_git
 from muster.gitstore.reserve import Reserve
 from muster.gitstore.store import GitStore
 from muster.gitstore.upkeep import Upkeep, sweep
@@ -84,13 +83,14 @@ class Storage:
     follower: Follower
 
     @classmethod
-    def open(cls, settings: Settings, crash: Crash) -> Storage:
-        """Open it, or make it in an empty folder."""
+    def open(cls, settings: Settings, crash: Crash, *, checked: bool) -> Storage:
+        """Open it, or make it in an empty folder. A damaged index is thrown away if it is `checked`."""
         folder = Folder(settings.home)
-        repository = Repository(folder.repository)
+        with folder.writing():  # two processes may be making it
+            repository = Repository(folder.repository)
         store, history = GitStore(repository, crash), GitHistory(repository)
         artifacts = DiskStore(folder.repository / "lfs", settings.min_free_bytes)
-        index = SqlIndex(folder.index)
+        index = SqlIndex(folder.index, checked=checked)
         return cls(folder, repository, store, history, artifacts, index, Follower(store, history, index))
 
 
@@ -115,22 +115,21 @@ class Home:
 
 
 @contextmanager
-def open_home(settings: Settings, *, serving: bool = False) -> Iterator[Home]:
+def open_home(settings: Settings, *, serving: bool = False, checked: bool = False) -> Iterator[Home]:
     """Open the home that `settings` names, making a new registry of an empty folder.
 
-    With `serving` it also sweeps up what a crash left behind, repacks, brings back
-    what is declared, and records what it observes; the caller holds the home's
-    right to serve.
+    With `serving` it also repacks, brings back what is declared, and records what it
+    observes; the caller holds the home's right to serve. With `checked`, as when
+    serving, an index that is damaged anywhere is made anew.
 
     Raises:
         Invalid: the folder holds something that is no registry.
         Unavailable: no usable Git, or the folder cannot be written to.
     """
-    if shutil.which("git") is None:
-        raise Unavailable("git is not installed (or not in PATH): Muster needs 2.36 or newer")
+    require_git()
     crash = _crash_at(settings.crash_at)
     with ExitStack() as stack:
-        storage = Storage.open(settings, crash)
+        storage = Storage.open(settings, crash, checked=serving or checked)
         stack.callback(storage.index.close)
         run_dir = storage.folder.run if serving else Path(stack.enter_context(_private_folder()))
         home = _assemble(settings, storage, run_dir, crash, stack)
@@ -211,7 +210,7 @@ def _keep_going(home: Home, stack: ExitStack) -> None:
     upkeep.start()
     stack.callback(upkeep.stop)
     home.recorded.add(lambda _: upkeep.maybe_run())
-    home.recorded.add(lambda _: home.reconciler.wake())
+    home.recorded.add(home.reconciler.recorded)
     home.observer.start()
     stack.callback(home.observer.close)
     home.reconciler.start()
@@ -222,8 +221,9 @@ def _begin(home: Home, *, serving: bool) -> None:
     """Sweep, bring the index up to date, and write the first commit of a new registry."""
     storage = home.storage
     with storage.folder.writing():
+        # Also without a server: a lock that a killed process left would be in every writer's way.
+        sweep(storage.repository)
         if serving:
-            sweep(storage.repository)
             storage.artifacts.sweep()
         storage.follower.catch_up()
     if storage.index.head() is None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
+import signal
 import socket
 import tempfile
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import uvicorn
@@ -35,6 +36,7 @@ def application(home: Home):  # type: ignore[no-untyped-def]
             up_to_date=home.up_to_date,
             recorded=home.recorded.add,
             allowed_hosts=home.settings.allowed_hosts,
+            max_body_bytes=home.settings.max_body_bytes,
         )
     )
 
@@ -60,6 +62,7 @@ def serve(settings: Settings, ready: Callable[[str], None] = lambda _: None) -> 
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             timeout_graceful_shutdown=SHUTDOWN_GRACE_S,
             lifespan="on",
         )
@@ -72,7 +75,7 @@ def serve(settings: Settings, ready: Callable[[str], None] = lambda _: None) -> 
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which says when it answers."""
+    """uvicorn's server, which says when it answers, and leaves the rest of a clean end to its caller."""
 
     def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
         super().__init__(config)
@@ -83,10 +86,21 @@ class _Server(uvicorn.Server):
         if self.started:
             self._started()
 
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # uvicorn's own sends itself the signal again once it has ended: SIGTERM would
+        # then end the process before its workers have been stopped in order.
+        before = {each: signal.signal(each, self.handle_exit) for each in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)
+
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
@@ -120,5 +134,5 @@ def verify(settings: Settings) -> list[str]:
 
 def reindex(settings: Settings) -> None:
     """Make the index of the home anew from Git."""
-    with open_home(settings) as home, home.storage.folder.writing():
+    with open_home(settings, checked=True) as home, home.storage.folder.writing():
         home.storage.follower.rebuild()

@@ -6,6 +6,7 @@ What the user's or the system's Git configuration says has no effect here.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import threading
@@ -35,6 +36,16 @@ _CONFIG: Final[Mapping[str, str]] = {
 _OPEN_PACKS = 128
 _OBJECT_CACHE_BYTES = 16 << 20
 
+_SURROUNDINGS: Final[Mapping[str, str]] = {
+    "LC_ALL": "C",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+}
+_OLDEST_GIT = (2, 36)
+_NEEDED = "install the package 'git', version 2.36 or newer"
+
 T = TypeVar("T")
 
 
@@ -47,6 +58,27 @@ def _isolate() -> None:
     settings.mwindow_file_limit = _OPEN_PACKS
     settings.cache_max_size(_OBJECT_CACHE_BYTES)
     settings.enable_fsync_gitdir(True)
+
+
+def require_git() -> None:
+    """Raises Unavailable: there is no Git in PATH, or it is too old."""
+    try:
+        asked = [_git(), "--version"]
+        said = subprocess.run(
+            asked, env=_SURROUNDINGS, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        ).stdout
+    except OSError as error:
+        raise Unavailable(f"git cannot be run ({error.strerror}): {_NEEDED}") from error
+    numbers = re.findall(r"[0-9]+", said)[:2]
+    if tuple(map(int, numbers)) < _OLDEST_GIT:
+        raise Unavailable(f"{said.strip() or 'git'} is too old: {_NEEDED}")
+
+
+def _git() -> str:
+    git = shutil.which("git")
+    if git is None:
+        raise Unavailable(f"git is not installed (or not in PATH): {_NEEDED}")
+    return git
 
 
 def fsync_folder(path: Path) -> None:
@@ -153,23 +185,12 @@ class Repository:
 
     def command(self, *arguments: str) -> Sequence[str]:
         """The command line that runs Git on this repository."""
-        git = shutil.which("git")
-        if git is None:
-            raise Unavailable("Git is not installed: install the package 'git', version 2.36 or newer")
-        return (git, "-c", "safe.directory=*", "--git-dir", str(self.path), *arguments)
+        return (_git(), "-c", "safe.directory=*", "--git-dir", str(self.path), *arguments)
 
     @property
     def environment(self) -> Mapping[str, str]:
         """What Git is told of its surroundings: as good as nothing."""
-        return {
-            "PATH": os.pathsep.join(os.get_exec_path()),
-            "HOME": str(self.path),
-            "LC_ALL": "C",
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            "GIT_TERMINAL_PROMPT": "0",
-            "GIT_NO_REPLACE_OBJECTS": "1",
-        }
+        return {**_SURROUNDINGS, "PATH": os.pathsep.join(os.get_exec_path()), "HOME": str(self.path)}
 
     def start(
         self,

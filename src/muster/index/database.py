@@ -99,6 +99,17 @@ def is_damage(error: sqlite3.Error) -> bool:
     )
 
 
+def is_sound(connection: sqlite3.Connection) -> bool:
+    """Whether all of the file is as SQLite wrote it; reads all of it."""
+    try:
+        found: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.Error as error:
+        if is_damage(error):
+            return False
+        raise
+    return found == "ok"
+
+
 @contextmanager
 def translating() -> Iterator[None]:
     """SQLite's errors inside come out as Muster's."""

@@ -30,20 +30,21 @@ class SqlIndex(RecordReads, VersionLists, LogReads):
     Several objects, in one process or many, may share a file: nothing is kept in
     memory from one transaction to the next. A file that is no database, or cut
     off, is removed: the index is then empty, to be built anew. So is one of
-    another schema number.
+    another schema number. With `checked` damage anywhere in the file counts, which
+    takes reading all of it.
 
     Raises:
         Unavailable: the file cannot be opened or written.
         StorageFull: the disk is full.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, *, checked: bool = False) -> None:
         self._temporary = tempfile.TemporaryDirectory(prefix="muster-index-") if path is None else None
         self.path = Path(self._temporary.name) / "index.db" if self._temporary else path or Path()
         self._writing = threading.Lock()
         self._closed = False
         with translating():
-            self._writer = _opened(self.path)
+            self._writer = _opened(self.path, checked=checked)
         super().__init__(Readers(self.path))
 
     def close(self) -> None:
@@ -127,10 +128,13 @@ class SqlIndex(RecordReads, VersionLists, LogReads):
                 self._writing.release()
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _opened(path: Path, *, checked: bool) -> sqlite3.Connection:
     """A connection to a sound file with tables of our schema."""
     try:
-        return _prepared(path)
+        connection = _prepared(path)
+        if not checked or database.is_sound(connection):
+            return connection
+        connection.close()
     except sqlite3.Error as error:
         if not database.is_damage(error):
             raise

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from muster.domain.errors import Unavailable
 from muster.service.ports import Clock, Desired, Instance, InstanceState, Listener, Routes
@@ -19,6 +20,9 @@ from muster.targets.pool import Surroundings, Timing
 
 # -P: a file of the version called numpy.py must not become numpy.
 COMMAND = (sys.executable, "-P", "-X", "faulthandler", "-m", "muster.serving.worker")
+
+# Where a kill may strike between two steps of the target's, as the torture test names them.
+CRASH_POINTS: Final = ("worker-spawned", "worker-ready", "switched", "drained")
 
 
 def _now() -> datetime:
@@ -38,8 +42,8 @@ class ProcessTarget:
     `artifact` gives the local file with a sha256; `runtime_for` names the runtime
     for an instance or raises NoRuntime; `environ` is the server's environment;
     `on_transition` is called on a thread of its own, one call at a time, after
-    every change of what runs where. `crash` is called with the name of each point
-    between two steps: `worker-spawned`, `worker-ready`, `switched`, `drained`.
+    every change of what runs where. `crash` is called with the name of each of
+    `CRASH_POINTS` between two steps.
     """
 
     def __init__(
