@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,17 +41,7 @@ class Place:
         """Run a command there to its end; `muster` is this very installation."""
         program = MUSTER if command[0] == "muster" else command[:1]
         environment = dict(self.environment) | ({"MUSTER_ACTOR": actor} if actor else {})
-        return subprocess.run(
-            [*program, *command[1:]],
-            cwd=self.folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=_COMMAND_S,
-            check=False,
-        )
+        return _run([*program, *command[1:]], self.folder, environment)
 
 
 @contextmanager
@@ -61,23 +51,43 @@ def folder() -> Iterator[Path]:
         yield Path(path).resolve()
 
 
-def committed(where: Path, file: Path, name: str) -> str:
+def _run(
+    command: Sequence[str], where: Path, environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            command,
+            cwd=where,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=_COMMAND_S,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise Disappointed(f"{command[0]} is installed") from error
+    except subprocess.TimeoutExpired as error:
+        raise Disappointed(f"{command[0]} ends within {_COMMAND_S:g} s") from error
+
+
+def neutral(surroundings: Mapping[str, str]) -> dict[str, str]:
+    """The caller's environment without what it says of other registries and repositories."""
+    return {k: v for k, v in surroundings.items() if not k.startswith(("MUSTER_", "GIT_"))}
+
+
+def committed(where: Path, file: Path, name: str, environment: Mapping[str, str]) -> str:
     """Make `where` a Git work tree that holds `file` as `name`, and nothing else; its commit's id."""
     shutil.copyfile(file, where / name)
     (where / ".gitignore").write_text(f"*\n!{name}\n")
 
     def git(*arguments: str) -> str:
-        who = ("-c", "user.name=demo", "-c", "user.email=demo@localhost", "-c", "commit.gpgSign=false")
-        done = subprocess.run(
-            ["git", *who, *arguments],
-            cwd=where,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        settings = ("user.name=demo", "user.email=demo@localhost", "commit.gpgSign=false", "core.hooksPath=")
+        command = ["git", *(word for setting in settings for word in ("-c", setting)), *arguments]
+        done = _run(command, where, environment)
         if done.returncode != 0:
-            raise Disappointed(f"git {arguments[0]} succeeds. Instead: {done.stderr}")
+            raise Disappointed(f"git {arguments[0]} succeeds. Instead: {done.stdout}")
         return done.stdout.strip()
 
     git("init", "--quiet")
@@ -87,15 +97,13 @@ def committed(where: Path, file: Path, name: str) -> str:
 
 
 @contextmanager
-def serving(where: Path, commit: str, surroundings: Mapping[str, str], columns: int) -> Iterator[Place]:
+def serving(where: Path, commit: str, environment: Mapping[str, str], columns: int) -> Iterator[Place]:
     """A server on a free port with a new registry, stopped at the end.
 
     Raises:
         Disappointed: it did not come up; with what it said.
     """
-    # What the caller's shell says of another registry is not for this one.
-    environment = {name: value for name, value in surroundings.items() if not name.startswith("MUSTER_")}
-    environment["COLUMNS"] = str(columns)
+    environment = dict(environment) | {"COLUMNS": str(columns)}
     log = where / "server.log"
     with log.open("w") as errors:
         server = subprocess.Popen(

@@ -6,6 +6,7 @@ with exit code 1 and says which it was.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -23,7 +24,7 @@ from rich.console import Console
 
 from muster.demo import models
 from muster.demo.models import Digits, Trained, broken
-from muster.demo.place import Place, committed, folder, serving
+from muster.demo.place import Place, committed, folder, neutral, serving
 from muster.demo.telling import Disappointed, Telling
 from muster.demo.traffic import Tally, Traffic
 from muster.settings import Settings
@@ -74,13 +75,15 @@ def _terminable() -> Iterator[None]:
 def _tell(telling: Telling, settings: Settings) -> None:
     with ExitStack() as stack:
         where = stack.enter_context(folder())
+        environment = neutral(settings.surroundings)
         telling.step("Train classifiers of handwritten digits")
         with telling.busy("Training on the digits that come with scikit-learn"):
             digits = Digits()
             weak = digits.weak(where / "v1")
             better = digits.better(where / "v2")
             cut_short = broken(better, where / "v3")
-            commit = committed(where, Path(models.__file__), "train.py")
+            (where / "digit.json").write_text(json.dumps({"inputs": [digits.held_out[0].pixels]}))
+            commit = committed(where, Path(models.__file__), "train.py", environment)
         telling.words(f"v1: {weak.what}, {weak.accuracy:.1%} right on digits it never saw")
         telling.words(f"v2: {better.what}, {better.accuracy:.1%} right")
         telling.words(f"v3: {cut_short.what}, as a broken upload leaves it")
@@ -90,7 +93,7 @@ def _tell(telling: Telling, settings: Settings) -> None:
         telling.command(f"cd {where}")
         telling.command("muster serve --home registry --port 0 &")
         with telling.busy("Starting"):
-            place = stack.enter_context(serving(where, commit, settings.surroundings, telling.width))
+            place = stack.enter_context(serving(where, commit, environment, telling.width))
         telling.words(f"It answers at {place.url} (API: {place.url}/docs)")
         telling.command(f"export MUSTER_URL={place.url}")
 
@@ -160,7 +163,7 @@ class Story:
         self._muster("deploy", f"{MODEL}/v1", "--reason", "First version", actor=TRAINER)
         self._telling.command(
             f"curl {self._place.url}/serve/{PLACE}/{MODEL}/invocations "
-            "-H 'Content-Type: application/json' -d '{\"inputs\": [[0, 0, 5, 13, …]]}'"
+            "-H 'Content-Type: application/json' -d @digit.json"
         )
         seen = self._after(
             lambda tally: tally.answers.get(f"{MODEL}_v1", 0) >= _ENOUGH, "v1 answers the client"
@@ -286,7 +289,10 @@ class Story:
     # ------------------------------------------------------------ what is so
 
     def _json(self, path: str, **params: str) -> Any:
-        return self._http.get(path, params=params).raise_for_status().json()
+        try:
+            return self._http.get(path, params=params).raise_for_status().json()
+        except httpx.HTTPError as error:
+            raise Disappointed(f"the server answers GET {path}. Instead: {error}") from error
 
     def _record(self, model_id: str) -> dict[str, Any]:
         record: dict[str, Any] = self._json(f"/models/{model_id}")
