@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import muster.domain.filing
 import muster.domain.placing  # noqa: F401  registers its plans
 from muster.domain import changes as c
 from muster.domain.errors import MusterError

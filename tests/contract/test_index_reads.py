@@ -219,3 +219,13 @@ class TestPlaces:
             (deployment,) = now.deployments_of("digits")
         assert deployment.version is None
         assert [earlier.version for earlier in deployment.earlier] == [1]
+
+
+def test_an_environment_takes_its_emptied_deployments_along(index: SqlIndex, story: Story) -> None:
+    story.do(c.SetEnvironment(an_environment(), create=True), register(), deploy(environment="canary"))
+    story.do(c.SetEnvironment(an_environment(allow_pickle=True)))
+    assert [d.model for d, _ in index.deployments("canary")] == ["digits"]
+    story.do(c.Undeploy("digits", "canary"), c.DeleteEnvironment("canary"))
+    story.do(c.SetEnvironment(an_environment(), create=True))
+    with index.snapshot() as now:
+        assert now.deployment("canary", "digits") is None

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import muster.domain.filing
 import muster.domain.placing  # noqa: F401  registers its plans
 from muster.domain import changes as c
 from muster.domain import codec, lfs
@@ -159,6 +160,10 @@ class State:
     def deployed_in(self, environment: str) -> tuple[str, ...]:
         found = self.deployments.values()
         return tuple(sorted(d.model for d in found if d.environment == environment and d.version))
+
+    def placed_in(self, environment: str) -> tuple[str, ...]:
+        found = self.deployments.values()
+        return tuple(sorted(d.model for d in found if d.environment == environment))
 
     def model_touched(self, name: str) -> str | None:
         return self.touched.get(model_path(name))

@@ -219,7 +219,7 @@ def void(_: object) -> None:
 
 
 class TestIdempotency:
-    KEY = Request("key 1", "d" * 64)
+    KEY = Request("key-1", "d" * 64)
 
     def test_the_same_request_again_gets_the_first_answer(self, world: World) -> None:
         change = c.UpdateModel("digits", description="x")
@@ -232,14 +232,14 @@ class TestIdempotency:
 
     def test_another_request_with_the_key_is_refused(self, world: World) -> None:
         world.do(register(), request=self.KEY)
-        with pytest.raises(KeyReused, match="key 1"):
-            world.do(register("other"), request=Request("key 1", "e" * 64))
+        with pytest.raises(KeyReused, match="key-1"):
+            world.do(register("other"), request=Request("key-1", "e" * 64))
 
     def test_within_one_batch_too(self, world: World) -> None:
         first, again, reused = world.together(
             (register("m", None), self.KEY),
             (register("m", None), self.KEY),
-            (register("m", "x"), Request("key 1", "e" * 64)),
+            (register("m", "x"), Request("key-1", "e" * 64)),
         )
         assert isinstance(first, Recorded)
         assert isinstance(again, Recorded)
@@ -266,4 +266,4 @@ class TestIdempotency:
         answered = world.registry.answered(self.KEY)
         assert answered == Recorded(first.logged, "digits", 1, repeated=True)
         with pytest.raises(KeyReused):
-            world.registry.answered(Request("key 1", "e" * 64))
+            world.registry.answered(Request("key-1", "e" * 64))

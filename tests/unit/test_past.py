@@ -213,8 +213,9 @@ class TestFields:
         artifact = an_artifact("x.onnx")
         (file,) = world.past.fields(tell(world, c.AttachFile("m", 1, artifact)))
         assert (file.field, file.before, file.after) == ("sha256", None, artifact.sha256)
-        (card,) = world.past.fields(tell(world, c.UpdateModel("m", card="# M\n")))
+        card, digest = world.past.fields(tell(world, c.UpdateModel("m", card="# M\n")))
         assert (card.field, card.before, card.after) == ("content", None, "# M\n")
+        assert digest.field == "card"
 
     def test_a_change_of_no_record_has_none(self, world: World) -> None:
         tell(world, register("m", "v1"))

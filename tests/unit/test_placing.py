@@ -355,11 +355,12 @@ class TestEnvironments:
         with pytest.raises(NotFound):
             plan(c.SetEnvironment(changed), state)
 
-    def test_where_something_is_deployed_target_and_stage_stay(self, state: State) -> None:
+    def test_where_something_is_deployed_target_stage_and_rank_stay(self, state: State) -> None:
         state.do(deploy(number=1))
         production = state.environments["production"]
-        for other in (replace(production, target="external"), replace(production, stage=None)):
-            with pytest.raises(Immutable, match="1 models are deployed there, digits among them"):
+        others = ({"target": "external"}, {"stage": None}, {"rank": 1})
+        for other in [replace(production, **changed) for changed in others]:
+            with pytest.raises(Immutable, match="1 models are there, digits among them"):
                 plan(c.SetEnvironment(other), state)
         with pytest.raises(Immutable, match="undeploy them first"):
             plan(c.DeleteEnvironment("production"), state)

@@ -149,9 +149,11 @@ class TestDescribing:
         state.do(c.CreateModel("digits", card="# Digits\n"))
         assert state.tree[card_path("digits")] == b"# Digits\n"
         planned = state.do(c.UpdateModel("digits", card="# More\n"))
-        assert dict(planned.edits) == {card_path("digits"): b"# More\n"}
+        assert planned.edits[card_path("digits")] == b"# More\n"
+        assert plan(c.UpdateModel("digits", card="# More\n"), state).nothing
         state.do(c.UpdateModel("digits", card=None))
         assert card_path("digits") not in state.tree
+        assert plan(c.UpdateModel("digits", card=None), state).nothing
 
     def test_a_model_is_created_once(self, state: State) -> None:
         state.do(c.CreateModel("digits"))

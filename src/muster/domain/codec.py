@@ -61,6 +61,7 @@ def model_to_dict(model: Model) -> dict[str, Json]:
             "description": model.description,
             "tags": dict(model.tags),
             "aliases": dict(model.aliases),
+            "card": model.card,
             "deleted": model.deleted,
         }
     )
@@ -75,6 +76,7 @@ def model_from_dict(record: Fields) -> Model:
         description=record.get("description", ""),
         tags=record.get("tags", {}),
         aliases=record.get("aliases", {}),
+        card=record.get("card", ""),
         deleted=record.get("deleted", False),
     )
 

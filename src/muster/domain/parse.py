@@ -362,6 +362,8 @@ def _env_value(value: object, field: str) -> Json:
 def _env_name(value: object, field: str) -> str:
     if not isinstance(value, str) or not _ENV_NAME.fullmatch(value):
         raise Invalid.one(field, value, "must be at most 128 letters, digits and '_', no digit first")
+    if value.upper().startswith(("LD_", "PYTHON")):
+        raise Invalid.one(field, value, "must not be a variable that decides which code a worker runs")
     return value
 
 

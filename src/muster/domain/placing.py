@@ -312,10 +312,10 @@ def _(change: c.SetEnvironment, before: Snapshot) -> Plan:
     check_expected(before.environment_touched(new.name), change.expected)
     if new == old:
         return Plan("", environment=new.name)
-    moved = old is not None and (old.target, old.stage) != (new.target, new.stage)
+    moved = old is not None and (old.target, old.stage, old.rank) != (new.target, new.stage, new.rank)
     if moved and (there := before.deployed_in(new.name)):
         raise Immutable(
-            f"target and stage of {new.name} cannot change while {len(there)} models are deployed there, "
+            f"target, stage and rank of {new.name} cannot change while {len(there)} models are there, "
             f"{there[0]} among them; undeploy them first"
         )
     verb = "Create" if old is None else "Update"
@@ -333,8 +333,11 @@ def _(change: c.DeleteEnvironment, before: Snapshot) -> Plan:
             f"{len(there)} models are deployed in {change.environment}, {there[0]} among them; "
             "undeploy them first"
         )
+    emptied = {
+        deployment_path(change.environment, model): None for model in before.placed_in(change.environment)
+    }
     return Plan(
         f"Delete environment {change.environment}",
         environment=change.environment,
-        edits={path: None},
+        edits={path: None, **emptied},
     )

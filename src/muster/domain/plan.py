@@ -8,23 +8,21 @@ Pure: the same change upon the same state gives the same plan.
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import singledispatch
 
 from muster.domain import changes as c
-from muster.domain import codec, lfs, names
+from muster.domain import codec
 from muster.domain.errors import (
     Conflict,
     ContentDiffers,
-    Immutable,
     Invalid,
     NotFound,
     Stale,
 )
-from muster.domain.names import card_path, file_path, model_id, model_path, version_path
-from muster.domain.records import Artifact, Json, Model, Version
+from muster.domain.names import card_path, model_id, model_path, version_path
+from muster.domain.records import Json, Model, Version
 from muster.domain.snapshot import Plan, Snapshot
 
 MAX_TAGS = 1000
@@ -85,6 +83,11 @@ def _merged(tags: Mapping[str, str], updates: Mapping[str, str | None]) -> dict[
     if len(merged) > MAX_TAGS:
         raise Invalid.one("tags", f"{len(merged)} tags", f"must be at most {MAX_TAGS}")
     return merged
+
+
+def _digest(text: str | None) -> str:
+    """The sha256 of a card; "" if there is none."""
+    return hashlib.sha256(text.encode()).hexdigest() if text else ""
 
 
 # ------------------------------------------------------------ registering
@@ -208,6 +211,7 @@ def _(change: c.CreateModel, before: Snapshot) -> Plan:
         owner=change.owner,
         description=change.description,
         tags=_merged({}, change.tags),
+        card=_digest(change.card),
     )
     edits: dict[str, bytes | None] = dict([file_of(model)])
     if change.card:
@@ -227,11 +231,12 @@ def _(change: c.UpdateModel, before: Snapshot) -> Plan:
         owner=model.owner if change.owner == c.UNSET else change.owner,
         description=model.description if change.description == c.UNSET else change.description,
         tags=_merged(model.tags, change.tags),
+        card=model.card if change.card == c.UNSET else _digest(change.card),
     )
     edits: dict[str, bytes | None] = {}
     if updated != model:
         edits.update([file_of(updated)])
-    if change.card != c.UNSET:
+    if updated.card != model.card:
         edits[card_path(change.model)] = change.card.encode() if change.card else None
     return Plan(f"Update model {change.model}" if edits else "", change.model, edits=edits)
 
@@ -291,137 +296,3 @@ def _(change: c.Note, before: Snapshot) -> Plan:
     first, _, rest = change.message.partition("\n")
     subject = f"Update model {version.model_id}: {first.strip()}"
     return Plan(subject, change.model, change.number, body=rest.strip())
-
-
-# ------------------------------------------------------------ files
-
-
-def _open_for_files(before: Snapshot, model: str, number: int) -> Version:
-    """The version, if files may still come; a final one without files is opened, once."""
-    version = live_version(before, model, number)
-    if version.state == "pending":
-        return version
-    if version.kind == "external":
-        raise Immutable(f"{version.model_id} runs elsewhere (kind external) and takes no files")
-    if version.files or version.files_attached:
-        raise Immutable(f"{version.model_id} is final: its files are fixed; register a new version")
-    return replace(version, state="pending", files_attached=True)
-
-
-def _folded(path: str) -> str:
-    """`path` as file systems see it that take names for equal if they only look so."""
-    return unicodedata.normalize("NFC", path).casefold()
-
-
-@plan.register
-def _(change: c.AttachFile, before: Snapshot) -> Plan:
-    version = _open_for_files(before, change.model, change.number)
-    path = change.file.path
-    new = _folded(path)
-    for there in version.files:
-        old = _folded(there.path)
-        if there.path == path:
-            if there == change.file:
-                return Plan("", change.model, change.number)
-        elif old == new:
-            raise Conflict(
-                f"{path!r} and {there.path!r} differ by case or accents' coding alone, "
-                "which not every clone can hold"
-            )
-        elif old.startswith(f"{new}/") or new.startswith(f"{old}/"):
-            raise Conflict(f"{path!r} cannot be beside {there.path!r}: one would be file and folder at once")
-    edits: dict[str, bytes | None] = {
-        file_path(change.model, change.number, path): lfs.pointer(change.file.sha256, change.file.size)
-    }
-    if before.version(change.model, change.number) != version:
-        edits.update([file_of_version(version)])
-    subject = f"Attach {path} to {version.model} {version.label or version.number}"
-    return Plan(subject, change.model, change.number, edits=edits)
-
-
-@plan.register
-def _(change: c.DetachFile, before: Snapshot) -> Plan:
-    version = live_version(before, change.model, change.number)
-    if not any(file.path == change.path for file in version.files):
-        raise NotFound("file", f"{version.reference}/{change.path}")
-    if version.state != "pending":
-        raise Immutable(f"{version.model_id} is final: its files are fixed; register a new version")
-    return Plan(
-        f"Detach {change.path} from {version.model} {version.label or version.number}",
-        change.model,
-        change.number,
-        edits={file_path(change.model, change.number, change.path): None},
-    )
-
-
-@plan.register
-def _(change: c.Finalize, before: Snapshot) -> Plan:
-    version = live_version(before, change.model, change.number)
-    if version.state == "final":
-        return Plan("", change.model, change.number)
-    if not version.files:
-        raise Conflict(f"{version.model_id} has no files yet: upload at least one, then finalize")
-    final = replace(version, state="final", signature=change.signature)
-    subject = f"Finalize {version.model} {version.label or version.number} ({_counted(version.files)})"
-    return Plan(subject, change.model, change.number, edits=dict([file_of_version(final)]))
-
-
-def _counted(files: tuple[Artifact, ...]) -> str:
-    return "1 file" if len(files) == 1 else f"{len(files)} files"
-
-
-# ------------------------------------------------------------ deleting
-
-
-def _tombstone(version: Version) -> dict[str, bytes | None]:
-    """The edits that leave only number, label and id of `version`."""
-    gone = Version(version.model, version.number, version.label, version.model_id, state="deleted")
-    pointers = {file_path(version.model, version.number, file.path): None for file in version.files}
-    return {**pointers, **dict([file_of_version(gone)])}
-
-
-def _places(before: Snapshot, model: str, number: int | None) -> list[str]:
-    return [
-        d.environment
-        for d in before.deployments_of(model)
-        if d.version is not None and number in (None, d.version)
-    ]
-
-
-@plan.register
-def _(change: c.DeleteVersion, before: Snapshot) -> Plan:
-    version = live_version(before, change.model, change.number)
-    check_expected(before.version_touched(change.model, change.number), change.expected)
-    if places := _places(before, change.model, change.number):
-        raise Immutable(f"{version.model_id} is deployed in {', '.join(places)}; undeploy it first")
-    edits = _tombstone(version)
-    model = live_model(before, change.model)
-    aliases = {alias: number for alias, number in model.aliases.items() if number != change.number}
-    if aliases != model.aliases:
-        edits.update([file_of(replace(model, aliases=aliases))])
-    for deployment in before.deployments_of(change.model):
-        earlier = tuple(e for e in deployment.earlier if e.version != change.number)
-        if earlier != deployment.earlier:
-            path = names.deployment_path(deployment.environment, change.model)
-            edits[path] = codec.encode(codec.deployment_to_dict(replace(deployment, earlier=earlier)))
-    subject = f"Delete {version.model} {version.label or version.number}"
-    return Plan(subject, change.model, change.number, edits=edits)
-
-
-@plan.register
-def _(change: c.DeleteModel, before: Snapshot) -> Plan:
-    model = live_model(before, change.model)
-    check_expected(before.model_touched(change.model), change.expected)
-    if places := _places(before, change.model, None):
-        raise Immutable(f"{change.model} has a version deployed in {', '.join(places)}; undeploy it first")
-    edits: dict[str, bytes | None] = {card_path(change.model): None}
-    also = []
-    for number in before.numbers(change.model):
-        version = before.version(change.model, number)
-        if version is not None and version.state != "deleted":
-            edits.update(_tombstone(version))
-            also.append(number)
-    for deployment in before.deployments_of(change.model):
-        edits[names.deployment_path(deployment.environment, change.model)] = None
-    edits.update([file_of(Model(change.model, next_number=model.next_number, deleted=True))])
-    return Plan(f"Delete model {change.model}", change.model, also=tuple(also), edits=edits)

@@ -39,6 +39,7 @@ class Model:
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     aliases: Mapping[str, int] = field(default_factory=dict)
+    card: str = ""  # the sha256 of card.md beside it; "" if there is none
     deleted: bool = False
 
 

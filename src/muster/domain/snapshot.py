@@ -42,6 +42,10 @@ class Snapshot(Protocol):
         """The models that have a version deployed there."""
         ...
 
+    def placed_in(self, environment: str) -> tuple[str, ...]:
+        """The models that have a deployment's record there, emptied ones too."""
+        ...
+
     def model_touched(self, name: str) -> str | None:
         """The last commit that touched the model's own record; None if there is none.
 

@@ -47,6 +47,8 @@ def sort(entry: Entry, edits: Mapping[str, bytes | None]) -> Edits:
                 if f"{hh}/{name}" != own:
                     raise ValueError(f"{path} is not of the model {entry.model!r}")
                 _sort_of_model(sorted_out, rest, path, data)
+            case ["deployments", environment, *_] if entry.model is None and environment == entry.environment:
+                pass  # gone with their environment, whose own record goes in the same change
             case ["deployments", environment, hh, name]:
                 if f"{hh}/{name.removesuffix('.json')}" != own:
                     raise ValueError(f"{path} is not of the model {entry.model!r}")

@@ -154,7 +154,9 @@ class SqlTransaction(SqlSnapshot):
             touched = environment_touched_after(row[1] if row else None, self._position, entry.kind)
             self._do(s.DELETE_ENVIRONMENT, {"environment": name})
             rank = None
-            if record is not None:
+            if record is None:
+                self._do(s.DELETE_DEPLOYMENTS_IN, {"environment": name})
+            else:
                 rank = environment_of(record).rank
                 self._do(INSERT_ENVIRONMENT, EnvironmentRow(name, rank, touched, record))
             if row and row[0] != rank:

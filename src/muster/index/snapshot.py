@@ -56,6 +56,9 @@ _DEPLOYED_IN = sql(
     .where(deployments.c.environment == _environment, deployments.c.number.is_not(None))
     .order_by(deployments.c.model)
 )
+_PLACED_IN = sql(
+    select(deployments.c.model).where(deployments.c.environment == _environment).order_by(deployments.c.model)
+)
 _MODEL_TOUCHED = sql(
     select(changes.c.commit_id)
     .join(models, models.c.touched == changes.c.position)
@@ -137,6 +140,10 @@ class SqlSnapshot:
 
     def deployed_in(self, environment: str) -> tuple[str, ...]:
         rows = self._all(_DEPLOYED_IN, {"environment": environment})
+        return tuple(row[0] for row in rows)
+
+    def placed_in(self, environment: str) -> tuple[str, ...]:
+        rows = self._all(_PLACED_IN, {"environment": environment})
         return tuple(row[0] for row in rows)
 
     def model_touched(self, name: str) -> str | None:

@@ -111,6 +111,7 @@ DEPLOYMENT_ROW = sql(
         deployments.c.environment == _environment, deployments.c.model == _model
     )
 )
+DELETE_DEPLOYMENTS_IN = sql(delete(deployments).where(deployments.c.environment == _environment))
 DELETE_DEPLOYMENT = sql(
     delete(deployments).where(deployments.c.environment == _environment, deployments.c.model == _model)
 )

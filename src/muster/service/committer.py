@@ -18,16 +18,18 @@ from __future__ import annotations
 import errno
 import logging
 import queue
+import re
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from muster.domain import placing  # noqa: F401  registers its plans
+from muster.domain import filing, placing  # noqa: F401  they register their plans
 from muster.domain.changes import Actor, AttemptFailed, Change, Observe, RollBack, Undeploy
-from muster.domain.errors import KeyReused, MusterError, StorageFull, Unavailable
+from muster.domain.errors import Invalid, KeyReused, MusterError, StorageFull, Unavailable
 from muster.domain.messages import Entry, compose
 from muster.domain.plan import plan
 from muster.domain.snapshot import Plan
@@ -63,6 +65,10 @@ class Request:
 
     key: str
     digest: str
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[\x21-\x7e]{1,128}", self.key):
+            raise Invalid.one("Idempotency-Key", self.key, "must be 1 to 128 visible ASCII characters")
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +248,8 @@ class Committer:
         except (OSError, MusterError):
             if not published:
                 raise
-            # Git has it, so it happened; the index is behind, and catches up before the next batch.
+            # Git has it, so it happened, but the index did not take it.
+            self._make_good()
         self._crash("write-committed")
         if published:
             try:
@@ -250,6 +257,12 @@ class Committer:
             except Exception:  # it is recorded, whatever those who hear of it make of it
                 log.exception("a listener failed")
         return [_with_commit(outcome, published) for outcome in written.outcomes]
+
+    def _make_good(self) -> None:
+        """Bring the index to where Git is, if need be from the reserve: what is acknowledged can be read."""
+        self._reserve.release()
+        with suppress(OSError, MusterError):  # then it catches up before the next batch, or at the next start
+            self._follower.catch_up()
 
     def _one(self, submission: Submission, index: Transaction, written: _Batch) -> Recorded | Exception:
         """Make one change part of the batch, or say why not and leave no trace of it."""

@@ -13,6 +13,7 @@ made good by `Reconciler` at the next start.
 from __future__ import annotations
 
 import logging
+import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -58,6 +59,7 @@ class Deployer:
         self._registry = registry
         self._targets = targets
         self.operations = operations
+        self.unsettled: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
         self._start_timeout_s = start_timeout_s
         self._standby = standby
         self._crash = crash
@@ -108,11 +110,21 @@ class Deployer:
             raise
         self.operations.step(operation, "recorded", recorded.commit or "")
         self._crash("deploy-recorded")
-        if target is not None:
-            self.settle(seen.environment, seen.model)
+        if target is not None and self._switch(operation, seen):
             self.operations.step(operation, "switched")
         self._crash("deploy-switched")
         return recorded
+
+    def _switch(self, operation: Operation, seen: _Seen) -> bool:
+        """Move the traffic to what was recorded; if the target cannot just now, `unsettled` holds it."""
+        try:
+            self.settle(seen.environment, seen.model)
+        except MusterError as error:
+            # It happened, for Git has it. To call it failed would be wrong; to be made good it has.
+            self.operations.step(operation, "recorded", f"not switched yet: {error.message}")
+            self.unsettled.put((seen.environment, seen.model))
+            return False
+        return True
 
     def _start(
         self,

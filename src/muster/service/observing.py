@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -212,11 +213,13 @@ class Observer:
     # ------------------------------------------------------------ recording
 
     def _run(self) -> None:
+        swept = time.monotonic()
         while True:
             try:
-                place = self._queue.get(timeout=self._sweep_s)
+                place = self._queue.get(timeout=max(0.0, swept + self._sweep_s - time.monotonic()))
             except queue.Empty:
                 self._expire()
+                swept = time.monotonic()
                 continue
             if place is None:
                 return

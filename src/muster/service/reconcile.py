@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Sequence
 from typing import Final
 
-from muster.domain.errors import MusterError, NotFound
+from muster.domain.errors import MusterError, NoRuntime, NotFound
 from muster.service.deployer import Deployer
 from muster.service.follow import Follower
+from muster.service.ports import Logged
 from muster.service.registry import Registry
 
 POLL_S: Final = 1.0
@@ -37,9 +39,10 @@ class Reconciler:
             self._settle(deployment.environment, deployment.model)
         self._thread.start()
 
-    def wake(self) -> None:
-        """There may be something new; any thread may say so."""
-        self._wake.set()
+    def recorded(self, logged: Sequence[Logged]) -> None:
+        """The committer's listener: look at once if something was declared."""
+        if any(each.entry.deployed is not None for each in logged):
+            self._wake.set()
 
     def close(self) -> None:
         """Stop following."""
@@ -54,9 +57,15 @@ class Reconciler:
             self._wake.clear()
             try:
                 self._follower.catch_up()
+                self._settle_late()
                 self._follow()
             except Exception:  # the next round may go better; it must not be the last
                 log.exception("reconciling failed")
+
+    def _settle_late(self) -> None:
+        """Try again what a target could not do; each place once a round."""
+        for _ in range(self._deployer.unsettled.qsize()):
+            self._settle(*self._deployer.unsettled.get())
 
     def _follow(self) -> None:
         while logged := self._registry.index.changes_after(self._cursor, PAGE):
@@ -76,8 +85,14 @@ class Reconciler:
             self._deployer.settle(environment, model)
         except NotFound:
             log.info("nothing to run", extra={"environment": environment, "model": model})
-        except MusterError as error:
+        except NoRuntime as error:
             log.warning(
                 "a declared version cannot run",
                 extra={"environment": environment, "model": model, "error": error.message},
             )
+        except MusterError as error:
+            log.warning(
+                "a target is not there; it is tried again",
+                extra={"environment": environment, "model": model, "error": error.message},
+            )
+            self._deployer.unsettled.put((environment, model))
