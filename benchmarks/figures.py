@@ -59,7 +59,7 @@ def write(figures: Sequence[Figure], command: str) -> None:
         "",
         f"Printed by `{command}` on {datetime.now(UTC):%Y-%m-%d}: {platform.machine()},",
         f"{os.cpu_count()} cores, Python {platform.python_version()}. Machines are noisy: each row is",
-        "a ratio or an amount from one run, the median of its rounds, the smallest and the largest beside it.",
+        "a ratio or an amount from one run, the median of its rounds, smallest and largest beside it.",
         "",
         "| what | promised | median | spread | |",
         "| --- | --- | --- | --- | --- |",

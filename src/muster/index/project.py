@@ -135,7 +135,7 @@ class SqlTransaction(SqlSnapshot):
         touches = touch_rows(position, entry)
         self._each(INSERT_TOUCH, touches)
         stale: dict[_Version, None] = {(t.model, t.number): None for t in touches if entry.touches_record}
-        self._environments(entry, found, stale)
+        self._environments(entry, found)
         self._deployments(entry, found, stale)
         if entry.model is not None:
             self._model(entry.model, entry, found)
@@ -148,21 +148,17 @@ class SqlTransaction(SqlSnapshot):
             self._version(model, number, entry, found)
         return position
 
-    def _environments(self, entry: Entry, found: Edits, stale: dict[_Version, None]) -> None:
+    def _environments(self, entry: Entry, found: Edits) -> None:
         for name, record in found.environments.items():
             row = self._one(s.ENVIRONMENT_ROW, {"environment": name})
-            touched = environment_touched_after(row[1] if row else None, self._position, entry.kind)
+            touched = environment_touched_after(row[0] if row else None, self._position, entry.kind)
             self._do(s.DELETE_ENVIRONMENT, {"environment": name})
-            rank = None
             if record is None:
                 self._do(s.DELETE_DEPLOYMENTS_IN, {"environment": name})
             else:
-                rank = environment_of(record).rank
-                self._do(INSERT_ENVIRONMENT, EnvironmentRow(name, rank, touched, record))
-            if row and row[0] != rank:
-                # The order of `deployed_in` goes by rank.
-                for model, number in self._all(s.DEPLOYED_THERE, {"environment": name}):
-                    stale[model, number] = None
+                self._do(
+                    INSERT_ENVIRONMENT, EnvironmentRow(name, environment_of(record).rank, touched, record)
+                )
 
     def _deployments(self, entry: Entry, found: Edits, stale: dict[_Version, None]) -> None:
         placement = placement_row(self._position, entry)

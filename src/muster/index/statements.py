@@ -97,15 +97,8 @@ DELETE_ALIASES = sql(delete(aliases).where(aliases.c.model == _model))
 
 # ------------------------------------------------------------ environments, deployments
 
-ENVIRONMENT_ROW = sql(
-    select(environments.c.rank, environments.c.touched).where(environments.c.name == _environment)
-)
+ENVIRONMENT_ROW = sql(select(environments.c.touched).where(environments.c.name == _environment))
 DELETE_ENVIRONMENT = sql(delete(environments).where(environments.c.name == _environment))
-DEPLOYED_THERE = sql(
-    select(deployments.c.model, deployments.c.number).where(
-        deployments.c.environment == _environment, deployments.c.number.is_not(None)
-    )
-)
 DEPLOYMENT_ROW = sql(
     select(deployments.c.number, deployments.c.declared).where(
         deployments.c.environment == _environment, deployments.c.model == _model
