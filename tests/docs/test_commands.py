@@ -15,6 +15,7 @@ packages are looked up.
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -128,6 +129,14 @@ def test_a_make_command_in_a_page_is_a_target() -> None:
         if line.startswith("make ")
     }
     assert named <= targets
+
+
+def test_a_service_in_a_page_is_started_with_options_that_there_are(tmp_path: Path) -> None:
+    units = [block.text for page in pages() for block in blocks(page) if block.language == "ini"]
+    assert units
+    for program, *options in (shlex.split(line) for line in re.findall(r"ExecStart=(.+)", "".join(units))):
+        Terminal(tmp_path).run(Path(program).name, *options, "--help")
+        Terminal(tmp_path).run(Path(program).name, *options, "--no-such-option", "--help", exit_code=2)
 
 
 def test_a_package_in_a_page_is_ours() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -79,5 +78,10 @@ def test_an_interrupt_stops_the_server_and_removes_the_folder(tmp_path: Path) ->
     assert [line for line in processes.splitlines() if str(tmp_path) in line] == []
 
 
-def test_this_python_is_the_one_that_it_uses() -> None:
-    assert sys.executable.startswith(str(BIN))
+def test_an_expectation_that_does_not_come_true_ends_it_and_is_named(tmp_path: Path) -> None:
+    without_git = tmp_path / "bin"
+    without_git.mkdir()
+    terminal = Terminal(tmp_path)
+    said = terminal.run(str(BIN / "muster"), "demo", exit_code=1, PATH=str(without_git), TMPDIR=str(tmp_path))
+    assert said.rstrip().endswith("✗ Expected: git is installed")
+    assert list(tmp_path.glob("muster-demo-*")) == []
