@@ -319,6 +319,38 @@ def test_what_a_killed_library_left_is_in_nobodys_way(tmp_path: Path) -> None:
     assert_sound(home)
 
 
+def test_a_library_killed_while_it_moved_the_branch_is_in_no_servers_way(tmp_path: Path) -> None:
+    with Server(tmp_path / "home") as server:
+        lock = server.home / "registry.git/refs/heads/main.lock"
+        lock.write_bytes(b"half")
+        refusal = server.register("m")
+        assert (refusal.status_code, server.get("/models").json()["count"]) == (503, 0), refusal.text
+        os.utime(lock, (0, 0))  # as after half a minute
+        assert server.register("m").status_code == 201
+
+
+def test_libraries_killed_beside_a_server_lose_nothing(tmp_path: Path) -> None:
+    noted = Noted()
+    with Server(tmp_path / "home") as server:
+        said: list[str] = []
+        with Writers(server.url, noted, 4) as writers:
+            for each in range(3):
+                library = subprocess.Popen(
+                    [sys.executable, "-c", LIBRARY, str(server.home), f"library {each}"],
+                    stdout=subprocess.PIPE,
+                    env=surroundings(),
+                    text=True,
+                )
+                assert library.stdout is not None
+                said += [library.stdout.readline().strip() for _ in range(3 + 2 * each)]
+                library.kill()
+                said += library.communicate()[0].split("\n")[:-1]
+            writers.more(1)
+        assert set(said) <= records(server).keys()
+        assert noted.refused == []
+        assert_nothing_is_lost(server, noted)
+
+
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
 def test_a_server_that_is_told_to_stop_ends_cleanly(tmp_path: Path, sign: signal.Signals) -> None:
     with Server(tmp_path / "home") as server:

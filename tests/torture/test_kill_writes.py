@@ -35,7 +35,7 @@ def test_a_server_killed_at_any_moment_loses_nothing(tmp_path: Path) -> None:
             assert_no_process_stays(server.home)
             server.start()
             times.append(server.started_in_s)
-            if at % either(2, 20) == 1:
+            if at % either(2, 50) == 1:
                 assert_nothing_is_lost(server, noted)
         assert_nothing_is_lost(server, noted)
     assert noted.refused == []

@@ -16,9 +16,9 @@ from tests.torture.writers import Noted, Writers
 
 pytestmark = [pytest.mark.torture, pytest.mark.timeout(0)]
 
-CHANGES = either(600, 100_000)
-REPACK_EVERY = either("24", "256")
-FEW = either(40, 300)
+CHANGES = either(320, 100_000)
+REPACK_EVERY = either("16", "256")
+FEW = either(30, 300)
 
 
 class Reader:
@@ -36,11 +36,11 @@ class Reader:
     def _read(self) -> None:
         at = 0
         while not self._stop.wait(0.002):
-            known = len(self._noted.registered)
+            known = self._noted.in_order
             if not known:
                 continue
-            at = (at + 7919) % known
-            model_id = list(self._noted.registered)[at]
+            at = (at + 7919) % len(known)
+            model_id = known[at]
             began = time.perf_counter()
             answer = self._server.get(f"/models/{model_id}")
             self.times.append(time.perf_counter() - began)

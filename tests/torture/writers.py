@@ -24,6 +24,8 @@ class Noted:
 
     registered: dict[str, str] = field(default_factory=dict)
     """Commit by model id."""
+    in_order: list[str] = field(default_factory=list)
+    """Their model ids, as they were acknowledged."""
     described: dict[str, str] = field(default_factory=dict)
     """The last acknowledged description by model."""
     asked: dict[str, set[str]] = field(default_factory=dict)
@@ -93,6 +95,7 @@ class Writers:
         status, headers, body = _send(connection, "POST", "/models", registration(name, tags={"of": name}))
         if status == 201:
             self._noted.registered[body["model_id"]] = headers["muster-commit"]
+            self._noted.in_order.append(body["model_id"])
         else:
             self._noted.refused.append(f"{status} {body}")
         return status == 201

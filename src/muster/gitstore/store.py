@@ -6,6 +6,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +32,7 @@ TEMPORARY: Final = "tmp_muster_"
 
 
 _LOCK_WAITS_S: Final = (0.01, 0.03, 0.1, 0.3)
+_ABANDONED_AFTER_S: Final = 30  # whoever lives has the lock for milliseconds
 
 
 def _no_crash(point: str) -> None:
@@ -102,10 +104,18 @@ class GitStore:
                 # An OSError is mostly the branch's lock file: another program is just moving it.
                 if isinstance(error, OSError) and wait_s:
                     time.sleep(wait_s)
+                    self._remove_abandoned_lock()
                     continue
                 self._establish(expected, last, error)
             break
         self._crash("ref-moved")
+
+    def _remove_abandoned_lock(self) -> None:
+        """Let a process that was killed while it moved the branch be in nobody's way."""
+        lock = self._repository.path / f"{BRANCH}.lock"
+        with suppress(FileNotFoundError):
+            if time.time() - lock.stat().st_mtime > _ABANDONED_AFTER_S:
+                lock.unlink()
 
     def _swap(self, expected: str | None, last: str) -> None:
         """Compare and swap; libgit2 fsyncs the file and its folder (`enable_fsync_gitdir`)."""
