@@ -8,16 +8,13 @@ import signal
 import socket
 import stat
 import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from muster import ModelRegistry
 from tests.repositories import git
 from tests.servers import MUSTER, Server, surroundings
-from tests.torture.proof import assert_nothing_is_lost, assert_sound, records
+from tests.torture.proof import assert_sound, records
 from tests.torture.writers import Noted, Writers
 
 SERVE = (str(MUSTER), "serve", "--port", "0")
@@ -246,109 +243,6 @@ def test_a_strict_umask_and_a_folder_with_any_name_work(tmp_path: Path) -> None:
         opened = [path for path in home.rglob("*") if stat.S_IMODE(path.lstat().st_mode) & 0o077]
     # Objects are read-only for their owner; nobody else may read any of it.
     assert [path for path in opened if not path.is_symlink()] == []
-
-
-LIBRARY = """
-import sys
-from muster import ModelRegistry
-home, who = sys.argv[1:]
-with ModelRegistry(home) as registry:
-    for at in range(25):
-        print(registry.register_model(f"{who} n{at}", "v1", "d", "t"), flush=True)
-"""
-
-
-def test_a_server_threads_and_processes_write_to_one_home_and_no_write_is_lost(tmp_path: Path) -> None:
-    noted = Noted()
-    with Server(tmp_path / "home") as server:
-        processes = [
-            subprocess.Popen(
-                [sys.executable, "-c", LIBRARY, str(server.home), f"process {each}"],
-                stdout=subprocess.PIPE,
-                env=surroundings(),
-                text=True,
-            )
-            for each in range(2)
-        ]
-        with ModelRegistry(server.home) as registry, ThreadPoolExecutor(16) as threads:
-            written = [
-                threads.submit(registry.register_model, f"thread {each}", "v1", "d", "t")
-                for each in range(64)
-            ]
-            with Writers(server.url, noted) as writers:
-                ours = {each.result(60) for each in written}
-                theirs = {line.strip() for each in processes for line in each.communicate()[0].splitlines()}
-                writers.more(1)
-        assert [each.returncode for each in processes] == [0, 0]
-        assert len(ours) == 64
-        assert len(theirs) == 50
-        assert server.register("last").status_code == 201
-        assert ours | theirs <= records(server).keys()
-        assert noted.refused == []
-        assert_nothing_is_lost(server, noted)
-
-
-def test_processes_that_open_a_new_home_at_once_agree_on_it(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", LIBRARY, str(home), f"process {each}"],
-            stdout=subprocess.PIPE,
-            env=surroundings(),
-            text=True,
-        )
-        for each in range(3)
-    ]
-    written = {line.strip() for each in processes for line in each.communicate()[0].splitlines()}
-    assert [each.returncode for each in processes] == [0, 0, 0]
-    with ModelRegistry(home) as registry:
-        assert set(registry.list_models()) == written
-    assert len(written) == 75
-    assert_sound(home)
-
-
-def test_what_a_killed_library_left_is_in_nobodys_way(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    with ModelRegistry(home) as registry:
-        registry.register_model("first", "v1", "d", "t")
-    (home / "registry.git/refs/heads/main.lock").write_bytes(b"half")
-    (home / "registry.git/objects/pack/tmp_muster_1_a_pack").write_bytes(b"half")
-    with ModelRegistry(home) as registry:
-        registry.register_model("second", "v1", "d", "t")
-        assert registry.list_models() == ["first_v1", "second_v1"]
-    assert_sound(home)
-
-
-def test_a_library_killed_while_it_moved_the_branch_is_in_no_servers_way(tmp_path: Path) -> None:
-    with Server(tmp_path / "home") as server:
-        lock = server.home / "registry.git/refs/heads/main.lock"
-        lock.write_bytes(b"half")
-        refusal = server.register("m")
-        assert (refusal.status_code, server.get("/models").json()["count"]) == (503, 0), refusal.text
-        os.utime(lock, (0, 0))  # as after half a minute
-        assert server.register("m").status_code == 201
-
-
-def test_libraries_killed_beside_a_server_lose_nothing(tmp_path: Path) -> None:
-    noted = Noted()
-    with Server(tmp_path / "home") as server:
-        said: list[str] = []
-        with Writers(server.url, noted, 4) as writers:
-            for each in range(3):
-                library = subprocess.Popen(
-                    [sys.executable, "-c", LIBRARY, str(server.home), f"library {each}"],
-                    stdout=subprocess.PIPE,
-                    env=surroundings(),
-                    text=True,
-                )
-                assert library.stdout is not None
-                said += [library.stdout.readline().strip() for _ in range(3 + 2 * each)]
-                library.kill()
-                said += library.communicate()[0].split("\n")[:-1]
-            writers.more(1)
-        assert set(said) <= records(server).keys()
-        assert noted.refused == []
-        assert_nothing_is_lost(server, noted)
 
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])

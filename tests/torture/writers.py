@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from tests.servers import registration
+from tests.servers import PATIENCE_S, registration
 
 CLIENTS = 16
 _UPDATES_EVERY = 4
@@ -66,19 +66,22 @@ class Writers:
 
     def more(self, count: int = CLIENTS) -> None:
         """Wait until that many more registrations were acknowledged."""
-        enough, deadline = len(self._noted.registered) + count, time.monotonic() + 60
-        while len(self._noted.registered) < enough:
-            assert time.monotonic() < deadline, f"too few writes; refused: {self._noted.refused[:3]}"
+        seen = len(self._noted.registered)
+        enough, deadline = seen + count, time.monotonic() + PATIENCE_S
+        while (now := len(self._noted.registered)) < enough:
+            if now > seen:
+                seen, deadline = now, time.monotonic() + PATIENCE_S
+            assert time.monotonic() < deadline, f"no more writes; refused: {self._noted.refused[:3]}"
             time.sleep(0.005)
 
     def until_the_server_is_gone(self) -> None:
         """Wait until no client has a server any more."""
         for thread in self._threads:
-            thread.join(60)
+            thread.join(PATIENCE_S)
             assert not thread.is_alive(), "the server still answers"
 
     def _write(self, client: int) -> None:
-        connection = http.client.HTTPConnection(*self._address, timeout=60)
+        connection = http.client.HTTPConnection(*self._address, timeout=PATIENCE_S)
         try:
             for at in itertools.count():
                 if self._stop.is_set():

@@ -118,9 +118,10 @@ class Home:
 def open_home(settings: Settings, *, serving: bool = False, checked: bool = False) -> Iterator[Home]:
     """Open the home that `settings` names, making a new registry of an empty folder.
 
-    With `serving` it also repacks, brings back what is declared, and records what it
-    observes; the caller holds the home's right to serve. With `checked`, as when
-    serving, an index that is damaged anywhere is made anew.
+    With `serving` it also sweeps up what a crash left behind, repacks, brings back
+    what is declared, and records what it observes; the caller holds the home's
+    right to serve. With `checked`, as when serving, an index that is damaged
+    anywhere is made anew.
 
     Raises:
         Invalid: the folder holds something that is no registry.
@@ -221,9 +222,8 @@ def _begin(home: Home, *, serving: bool) -> None:
     """Sweep, bring the index up to date, and write the first commit of a new registry."""
     storage = home.storage
     with storage.folder.writing():
-        # Also without a server: a lock that a killed process left would be in every writer's way.
-        sweep(storage.repository)
         if serving:
+            sweep(storage.repository)
             storage.artifacts.sweep()
         storage.follower.catch_up()
     if storage.index.head() is None:
