@@ -15,6 +15,7 @@ import uvicorn
 from muster.bootstrap.folder import Folder
 from muster.bootstrap.home import Home, open_home
 from muster.bootstrap.logs import configure
+from muster.bootstrap.wire import OneWriteProtocol
 from muster.domain.errors import Invalid, Unavailable
 from muster.http import Services, create_app
 from muster.index.store import SqlIndex
@@ -59,6 +60,8 @@ def serve(settings: Settings, ready: Callable[[str], None] = lambda _: None) -> 
         url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         config = uvicorn.Config(
             application(home),
+            http=OneWriteProtocol,
+            ws="none",
             log_config=None,
             access_log=False,
             server_header=False,
