@@ -17,7 +17,8 @@ from muster.domain.names import model_id
 from muster.domain.plan import plan
 from muster.domain.records import Artifact, Config, Environment, Version
 from muster.domain.snapshot import Plan
-from muster.service.ports import Index, Logged, Transaction
+from muster.service.ports import Index, Transaction
+from muster.service.values import Logged
 
 ADA = c.Actor("ada")
 START = datetime(2026, 1, 1, 9, tzinfo=UTC)

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from muster.service.ports import NewCommit, Publisher
+from muster.service.ports import Publisher
+from muster.service.values import NewCommit
 
 WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 Edits = Mapping[str, bytes | None]

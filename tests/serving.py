@@ -24,7 +24,7 @@ from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
 from muster.domain.records import Artifact, Config
-from muster.service.ports import Desired, Instance, InstanceState
+from muster.service.values import Desired, Instance, InstanceState
 from muster.serving.gateway import Gateway, Limits
 from muster.serving.routes import RouteTable
 from muster.serving.runtimes import RuntimeChoice, Runtimes

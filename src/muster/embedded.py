@@ -25,8 +25,8 @@ from muster.domain.errors import Invalid
 from muster.domain.parse import config as parse_config
 from muster.domain.parse import reason as parse_reason
 from muster.domain.parse import registration
-from muster.service.ports import VersionFilter
 from muster.service.registry import change_view
+from muster.service.values import VersionFilter
 from muster.settings import Settings, load
 
 Record = dict[str, Any]

@@ -9,7 +9,7 @@ import pytest
 from muster.domain import changes as c
 from muster.domain.errors import Invalid
 from muster.index.store import SqlIndex
-from muster.service.ports import VersionFilter
+from muster.service.values import VersionFilter
 from tests.builders import Story, deploy, register
 
 EVERYTHING = VersionFilter()

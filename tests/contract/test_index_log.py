@@ -10,7 +10,7 @@ import pytest
 from muster.domain import changes as c
 from muster.domain.messages import rfc3339
 from muster.index.store import SqlIndex
-from muster.service.ports import ChangeFilter, Logged
+from muster.service.values import ChangeFilter, Logged
 from tests.builders import START, Story, deploy, register
 
 BOB = c.Actor("bob", "token")

@@ -12,7 +12,7 @@ from muster.domain import changes as c
 from muster.domain.messages import rfc3339
 from muster.domain.names import Reference
 from muster.index.store import SqlIndex
-from muster.service.ports import VersionFilter
+from muster.service.values import VersionFilter
 from tests.builders import Story, a_config, an_artifact, an_environment, deploy, register
 
 

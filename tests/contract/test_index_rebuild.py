@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from muster.domain import changes as c
 from muster.domain.views import Times
 from muster.index.store import SqlIndex
-from muster.service.ports import VersionFilter
+from muster.service.values import VersionFilter
 from tests.builders import START, Story, a_config, an_artifact, an_environment, deploy, register
 
 MODELS = ("digits", "Ziffern ß", "a_b", "a")

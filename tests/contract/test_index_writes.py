@@ -15,7 +15,8 @@ from muster.domain.plan import plan
 from muster.index import database
 from muster.index.project import SqlTransaction
 from muster.index.store import SqlIndex
-from muster.service.ports import ChangeFilter, Transaction, VersionFilter
+from muster.service.ports import Transaction
+from muster.service.values import ChangeFilter, VersionFilter
 from tests.builders import START, Story, a_commit, an_entry, an_environment, deploy, project, register
 
 

@@ -18,7 +18,8 @@ from muster.gitstore.memory import MemoryGit
 from muster.gitstore.repository import BRANCH, Repository
 from muster.gitstore.store import CRASH_POINTS, GitStore
 from muster.gitstore.upkeep import sweep
-from muster.service.ports import HeadMoved, Publisher
+from muster.service.ports import Publisher
+from muster.service.values import HeadMoved
 from tests.repositories import Edits, a_commit, files, git, many, published
 
 
@@ -214,7 +215,7 @@ import sys
 from pathlib import Path
 from muster.gitstore.repository import Repository
 from muster.gitstore.store import GitStore
-from muster.service.ports import HeadMoved
+from muster.service.values import HeadMoved
 from tests.repositories import published
 
 store = GitStore(Repository(Path(sys.argv[1])))

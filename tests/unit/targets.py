@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from muster.domain.errors import NoRuntime, Unavailable
-from muster.service.ports import Desired, Health, Instance, InstanceState
+from muster.service.values import Desired, Health, Instance, InstanceState
 
 Place = tuple[str, str]
 

@@ -19,7 +19,7 @@ from muster.domain.errors import (
     Unavailable,
 )
 from muster.service.committer import ATTEMPTS, MAX_BATCH, Recorded, Request
-from muster.service.ports import HeadMoved
+from muster.service.values import HeadMoved
 from tests.builders import START, deploy, register
 from tests.unit.worlds import PATIENCE_S, World
 

@@ -17,7 +17,7 @@ from muster.domain.errors import (
 )
 from muster.index.store import SqlIndex
 from muster.service.committer import Recorded, Request
-from muster.service.ports import NewCommit
+from muster.service.values import NewCommit
 from tests.builders import START, deploy, register
 from tests.unit.worlds import PATIENCE_S, Disk, Git, World
 

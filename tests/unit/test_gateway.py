@@ -14,7 +14,7 @@ import uvloop
 from prometheus_client import CollectorRegistry, generate_latest
 
 from muster.domain.errors import MusterError, Unavailable
-from muster.service.ports import Endpoint
+from muster.service.values import Endpoint
 from muster.serving.gateway import Gateway, Limits, not_deployed
 from muster.serving.routes import RouteTable
 

@@ -20,8 +20,9 @@ from muster.index.store import SqlIndex
 from muster.service.committer import Committer, Recorded, Request
 from muster.service.follow import Follower
 from muster.service.past import Past
-from muster.service.ports import Built, Logged
+from muster.service.ports import Built
 from muster.service.registry import Registry
+from muster.service.values import Logged
 from tests.builders import ADA, START
 
 PATIENCE_S: Final = 30.0  # no test takes as long; one that hangs ends

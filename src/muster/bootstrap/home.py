@@ -27,9 +27,9 @@ from muster.service.follow import Follower
 from muster.service.observing import MUSTER, Observer
 from muster.service.operations import Operations
 from muster.service.past import Past
-from muster.service.ports import Logged
 from muster.service.reconcile import Reconciler
 from muster.service.registry import Registry
+from muster.service.values import Logged
 from muster.serving.gateway import Gateway, Limits
 from muster.serving.inspect import ChildInspector
 from muster.serving.routes import RouteTable

@@ -19,7 +19,7 @@ from typing import Final
 
 from muster.domain.errors import OutcomeUnknown
 from muster.gitstore.repository import BRANCH, Repository, fsync_folder
-from muster.service.ports import HeadMoved
+from muster.service.values import HeadMoved
 
 _WAITS_S: Final = (0.01, 0.03, 0.1, 0.3)
 _ABANDONED_AFTER_S: Final = 30  # whoever lives has the lock for milliseconds

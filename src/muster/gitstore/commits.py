@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from muster.gitstore.packfile import Kind, Pack, Packed
 from muster.gitstore.trees import TreeCache, edit, nested
-from muster.service.ports import LoggedCommit, NewCommit
+from muster.service.values import LoggedCommit, NewCommit
 
 COMMITTER = "Muster <muster@localhost>"
 _TREE_LINE = re.compile(rb"tree ([0-9a-f]{40})\n")

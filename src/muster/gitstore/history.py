@@ -19,7 +19,7 @@ from muster.gitstore.bulk import objects, unquoted
 from muster.gitstore.commits import parse_commit
 from muster.gitstore.repository import Repository
 from muster.gitstore.trees import Tree
-from muster.service.ports import LoggedCommit
+from muster.service.values import LoggedCommit
 
 NEAR: Final = 256  # objects read one at a time before a process is started for the rest
 

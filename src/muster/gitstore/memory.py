@@ -11,7 +11,8 @@ from muster.gitstore.commits import CommitBuilder, Commits, parse_commit
 from muster.gitstore.packfile import Delta, Kind, Pack
 from muster.gitstore.repository import BRANCH
 from muster.gitstore.trees import Tree
-from muster.service.ports import Built, HeadMoved, LoggedCommit, NewCommit
+from muster.service.ports import Built
+from muster.service.values import HeadMoved, LoggedCommit, NewCommit
 
 
 class _OpenPack(Pack):

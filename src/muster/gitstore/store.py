@@ -13,7 +13,8 @@ from typing import Final
 from muster.gitstore.branch import LockedBranch, locked
 from muster.gitstore.commits import CommitBuilder, Commits
 from muster.gitstore.repository import Repository, fsync_folder
-from muster.service.ports import Built, NewCommit
+from muster.service.ports import Built
+from muster.service.values import NewCommit
 
 CRASH_POINTS: Final = (
     "publish-began",

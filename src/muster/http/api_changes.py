@@ -18,8 +18,8 @@ from muster.http.parameters import After, Before, Given, InPath, Kinds, Limit, N
 from muster.http.plain import history_of
 from muster.http.services import Services
 from muster.service.past import moment
-from muster.service.ports import ChangeFilter
 from muster.service.registry import change_view
+from muster.service.values import ChangeFilter
 
 CHANGES: Final = "/api/v1/changes"
 

@@ -25,8 +25,8 @@ from muster.http.references import place_of
 from muster.http.services import Services
 from muster.http.views import place_then, version_answer, version_read
 from muster.http.writes import Asking, reason_given, write
-from muster.service.ports import VersionFilter
 from muster.service.registry import change_view
+from muster.service.values import VersionFilter
 
 VERSIONS: Final = f"{MODEL}/versions"
 VERSION: Final = f"{VERSIONS}/{{version:str}}"

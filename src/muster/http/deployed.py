@@ -11,8 +11,8 @@ from muster.domain.records import Deployment, Json
 from muster.domain.views import deployment_view
 from muster.http.services import Services
 from muster.service.observing import Status, report_view
-from muster.service.ports import InstanceState
 from muster.service.registry import change_view
+from muster.service.values import InstanceState
 
 
 def status_view(status: Status) -> dict[str, Json]:

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from muster.http.services import Services
-from muster.service.ports import VersionFilter
+from muster.service.values import VersionFilter
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

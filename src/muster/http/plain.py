@@ -22,8 +22,8 @@ from muster.http.services import Services
 from muster.http.writes import Asked, Asking, answered_before, begun, conditioned, ended, previewed, write
 from muster.service.committer import Recorded
 from muster.service.deployer import Placing
-from muster.service.ports import Found, Logged, VersionFilter
 from muster.service.registry import change_view
+from muster.service.values import Found, Logged, VersionFilter
 
 _HISTORY = ("commit", "time", "actor", "change", "reason", "message")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from muster.domain.errors import Invalid, NotFound
 from muster.domain.names import Reference
 from muster.domain.parse import text
-from muster.service.ports import Found
 from muster.service.registry import Registry
+from muster.service.values import Found
 
 
 def label_or_number(value: object, field: str) -> str:

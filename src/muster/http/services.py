@@ -13,8 +13,8 @@ from typing import Any, Final, Protocol, TypeVar
 from muster.service.deployer import Deployer
 from muster.service.observing import Observer
 from muster.service.past import Past
-from muster.service.ports import Logged
 from muster.service.registry import Registry
+from muster.service.values import Logged
 
 # Any mapping: each ASGI library has a type of its own for the same thing.
 Scope = MutableMapping[str, Any]

@@ -12,7 +12,7 @@ from muster.domain.messages import Entry
 from muster.domain.views import Times
 from muster.index import tables
 from muster.index.database import Row, inserting
-from muster.service.ports import Logged
+from muster.service.values import Logged
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

@@ -16,7 +16,7 @@ from muster.index.database import Reads, Row, limited, sql
 from muster.index.entries import TOUCHES_MODEL, answer, logged, microseconds, moment
 from muster.index.statements import ANSWERED
 from muster.index.tables import changes, models, placements, places, touches, versions
-from muster.service.ports import ChangeFilter, Logged, Placed
+from muster.service.values import ChangeFilter, Logged, Placed
 
 _MIN_PREFIX = 7
 _SELECTIVE_FIRST = ("model", "environment", "actor", "kind")

@@ -57,7 +57,7 @@ from muster.index.rows import (
     with_files,
 )
 from muster.index.snapshot import SqlSnapshot
-from muster.service.ports import Logged
+from muster.service.values import Logged
 
 _Version = tuple[str, int]
 

@@ -24,7 +24,7 @@ from muster.index.tables import (
     models,
     versions,
 )
-from muster.service.ports import Found, Logged
+from muster.service.values import Found, Logged
 
 FOUND = (
     versions.c.sequence,

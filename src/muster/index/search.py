@@ -30,7 +30,7 @@ from muster.index.database import Reads, limited, sql
 from muster.index.reads import FOUND
 from muster.index.rows import version_of
 from muster.index.tables import changes, deployments, metrics, tags, versions
-from muster.service.ports import Found, VersionFilter
+from muster.service.values import Found, VersionFilter
 
 _SELECTIVE_FIRST = ("model", "owner", "stage", "kind")
 _ORDERS: dict[str, tuple[ColumnElement[Any], ...]] = {

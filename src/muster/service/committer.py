@@ -34,17 +34,8 @@ from muster.domain.messages import Entry, compose
 from muster.domain.plan import plan
 from muster.domain.snapshot import Plan
 from muster.service.follow import Follower
-from muster.service.ports import (
-    Clock,
-    HeadMoved,
-    Index,
-    Lock,
-    Logged,
-    NewCommit,
-    Publisher,
-    Reserve,
-    Transaction,
-)
+from muster.service.ports import Clock, Index, Lock, Publisher, Reserve, Transaction
+from muster.service.values import HeadMoved, Logged, NewCommit
 
 MAX_BATCH: Final = 64
 ATTEMPTS: Final = 20

@@ -27,8 +27,9 @@ from muster.domain.records import Config, Earlier, Environment
 from muster.domain.snapshot import Snapshot
 from muster.service.committer import Recorded, Request
 from muster.service.operations import Operation, Operations
-from muster.service.ports import ArtifactStore, Desired, Instance, InstanceState, Target
+from muster.service.ports import ArtifactStore, Target
 from muster.service.registry import Registry
+from muster.service.values import Desired, Instance, InstanceState
 
 POLL_S: Final = 0.01
 

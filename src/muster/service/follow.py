@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from muster.domain.errors import Unavailable
 from muster.domain.messages import Entry, parse
-from muster.service.ports import History, Index, LoggedCommit, Publisher
+from muster.service.ports import History, Index, Publisher
+from muster.service.values import LoggedCommit
 
 
 class Follower:

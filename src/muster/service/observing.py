@@ -18,8 +18,9 @@ from muster.domain.changes import Actor, Observe
 from muster.domain.errors import Invalid, MusterError
 from muster.domain.messages import rfc3339
 from muster.domain.records import Deployment, Json
-from muster.service.ports import ChangeFilter, Clock, InstanceState, Target
+from muster.service.ports import Clock, Target
 from muster.service.registry import Registry
+from muster.service.values import ChangeFilter, InstanceState
 
 MUSTER: Final = Actor("muster")
 SWEEP_S: Final = 2.0

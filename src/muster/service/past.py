@@ -11,8 +11,9 @@ from muster.domain import codec, lfs, names
 from muster.domain.errors import Invalid, NotFound
 from muster.domain.records import Artifact, Deployment, Environment, Json, Model, Version
 from muster.domain.views import deployment_view, model_view, version_view
-from muster.service.ports import ChangeFilter, History, Index, Logged
+from muster.service.ports import History, Index
 from muster.service.registry import change_view
+from muster.service.values import ChangeFilter, Logged
 
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")
 

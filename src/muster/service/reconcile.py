@@ -10,8 +10,8 @@ from typing import Final
 from muster.domain.errors import MusterError, NoRuntime, NotFound
 from muster.service.deployer import Deployer
 from muster.service.follow import Follower
-from muster.service.ports import Logged
 from muster.service.registry import Registry
+from muster.service.values import Logged
 
 POLL_S: Final = 1.0
 PAGE: Final = 1000

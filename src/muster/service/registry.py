@@ -16,7 +16,8 @@ from muster.domain.records import Artifact, Deployment, Environment, Json, Versi
 from muster.domain.snapshot import Plan
 from muster.domain.views import deployment_view, model_view
 from muster.service.committer import Committer, Recorded, Request, repeated
-from muster.service.ports import ArtifactStore, ChangeFilter, Found, History, Index, Inspector, Logged
+from muster.service.ports import ArtifactStore, History, Index, Inspector
+from muster.service.values import ChangeFilter, Found, Logged
 
 
 @dataclass(frozen=True, slots=True)

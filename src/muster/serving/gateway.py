@@ -18,7 +18,7 @@ from urllib.parse import quote, unquote_to_bytes
 import msgspec
 
 from muster.domain.errors import MusterError, NotFound, Unavailable
-from muster.service.ports import Endpoint
+from muster.service.values import Endpoint
 from muster.serving.connections import Answer, Connections, Headers, Lost, NotSent
 from muster.serving.routes import RouteTable
 

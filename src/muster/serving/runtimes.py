@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from muster.domain.errors import NoRuntime
 from muster.domain.records import Artifact
-from muster.service.ports import Instance
+from muster.service.values import Instance
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from muster.service.ports import Desired, Endpoint, Instance, InstanceState, Routes
+from muster.service.ports import Routes
+from muster.service.values import Desired, Endpoint, Instance, InstanceState
 from muster.targets.pool import Pool, Surroundings
 
 _POLL_S = 0.02

@@ -14,7 +14,8 @@ from urllib.parse import quote
 
 from muster.domain.errors import DidNotStart, MusterError
 from muster.domain.records import Fields
-from muster.service.ports import Clock, Endpoint, Health, Instance, InstanceState, Usage
+from muster.service.ports import Clock
+from muster.service.values import Endpoint, Health, Instance, InstanceState, Usage
 from muster.targets.folders import WorkerFolders
 from muster.targets.variables import Variables, variables_for
 from muster.targets.worker_process import Output, WorkerProcess

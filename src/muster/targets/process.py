@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from muster.domain.errors import Unavailable
-from muster.service.ports import Clock, Desired, Instance, InstanceState, Listener, Routes
+from muster.service.ports import Clock, Listener, Routes
+from muster.service.values import Desired, Instance, InstanceState
 from muster.targets.folders import WorkerFolders
 from muster.targets.place import Place
 from muster.targets.pool import Surroundings, Timing
