@@ -238,9 +238,20 @@ class TestWhatOthersRun:
         assert report.since == site.world.clock.now
         assert report_view(report)["known"] is True
 
-    def test_after_a_restart_all_is_unknown_until_it_is_said_again(self, site: Site) -> None:
+    def test_after_a_restart_a_fresh_report_is_still_believed(self, site: Site) -> None:
         site.world.do(deploy(number=2, environment="edge"))
         site.report(2)
+        site.restart()
+        assert site.observer.status(*EDGE).standing == "in sync"
+        site.world.clock.forward(seconds=TTL_S + 1)
+        site.until(lambda: site.seen() == [("running", 2), ("unknown", 2)])
+
+    def test_after_a_restart_an_older_one_is_unknown_until_it_is_said_again(self, site: Site) -> None:
+        site.world.do(deploy(number=2, environment="edge"))
+        site.report(2)
+        for _ in range(2):
+            site.world.clock.forward(seconds=TTL_S * 0.7)
+            site.report(2)
         site.restart()
         assert site.observer.status(*EDGE).standing == "unknown"
         assert site.report(2).standing == "in sync"

@@ -16,7 +16,7 @@ from typing import Final, Literal
 
 from muster.domain.changes import Actor, Observe
 from muster.domain.errors import Invalid, MusterError
-from muster.domain.messages import rfc3339
+from muster.domain.messages import Entry, rfc3339
 from muster.domain.records import Deployment, Json
 from muster.service.ports import Clock, Target
 from muster.service.registry import Registry
@@ -84,6 +84,7 @@ class Observer:
         self._sweep_s = sweep_s
         self._began = clock()
         self._lock = threading.Lock()
+        self._recalled = False
         self._reports: dict[tuple[str, str], dict[str, Report]] = {}
         self._recorded: dict[tuple[str, str], tuple[str, int | None]] = {}
         self._queue: queue.SimpleQueue[tuple[str, str] | None] = queue.SimpleQueue()
@@ -91,6 +92,15 @@ class Observer:
 
     def start(self) -> None:
         """Remember what was observed before the restart, and begin."""
+        self._recall()
+        self._thread.start()
+
+    def _recall(self) -> None:
+        """Read back, once, what the history says was observed last."""
+        with self._lock:
+            if self._recalled:
+                return
+            self._recalled = True
         for environment, _ in self._registry.index.environments():
             seen = self._registry.index.changes(
                 ChangeFilter(environment=environment.name, kinds=("observe",)), limit=10_000
@@ -103,16 +113,15 @@ class Observer:
                 if entry.instance is None:
                     self._recorded[place] = (entry.observed, entry.number)
                 else:
-                    self._reports.setdefault(place, {})[entry.instance] = Report(
-                        entry.instance,
-                        entry.number,
-                        entry.digest,
-                        entry.time,
-                        self._began,
-                        known=False,
-                        restored=entry.observed != "unknown",
-                    )
-        self._thread.start()
+                    self._reports.setdefault(place, {})[entry.instance] = self._restored(entry)
+
+    def _restored(self, entry: Entry) -> Report:
+        """What the history says of an instance. It is believed as long as it would have been then."""
+        told = entry.observed != "unknown"
+        fresh = told and self._began - entry.time <= self._ttl
+        seen = entry.time if fresh else self._began
+        name = entry.instance or ""
+        return Report(name, entry.number, entry.digest, entry.time, seen, known=fresh, restored=told)
 
     def close(self) -> None:
         """Record that what ran here stops, then end."""
@@ -154,6 +163,7 @@ class Observer:
             Invalid: neither `number` nor `digest` is given.
         """
         self._registry.environment(environment)
+        self._recall()
         if number is None and digest is None:
             raise Invalid.one("version", None, "must be given, or else the sha256 of a file that runs")
         if number is None and digest is not None:
@@ -173,6 +183,7 @@ class Observer:
 
     def reports(self, environment: str, model: str) -> list[Report]:
         """What instances outside said last."""
+        self._recall()
         with self._lock:
             return sorted(self._reports.get((environment, model), {}).values(), key=lambda r: r.instance)
 
@@ -189,9 +200,9 @@ class Observer:
         found = self._registry.deployment(environment, model)
         deployment = found[0] if found else None
         record, _ = self._registry.environment(environment)
-        if record.target in self._targets and not (reports := self.reports(environment, model)):
-            return self._here(deployment, self.states(environment, model))
         reports = self.reports(environment, model)
+        if record.target in self._targets and not reports:
+            return self._here(deployment, self.states(environment, model))
         return _outside(deployment, reports, rfc3339(self._began))
 
     def _here(self, deployment: Deployment | None, states: tuple[InstanceState, ...]) -> Status:
