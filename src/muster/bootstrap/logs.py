@@ -4,35 +4,54 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Any
 
+import msgspec
 import structlog
 
 
 def configure(form: str, level: str) -> None:
-    """Send the logs of the whole process to standard error; `form` is `auto`, `console` or `json`."""
+    """Send the logs of the whole process to standard error; `form` is `auto`, `console` or `json`.
+
+    Our own lines go there straight, since a request writes one; those of the
+    libraries come through `logging` and look the same.
+    """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.ExtraAdder(),
+        structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
-    last: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer()]
-        if console
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
-    )
+    last: list[structlog.typing.Processor]
+    if console:
+        last = [structlog.dev.ConsoleRenderer()]
+        factory: Any = structlog.PrintLoggerFactory(sys.stderr)
+    else:
+        last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_encoded)]
+        factory = structlog.BytesLoggerFactory(sys.stderr.buffer)
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[*shared, *last],
+        logger_factory=factory,
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
+    _configure_libraries([*shared, structlog.stdlib.ExtraAdder()], last, level, console=console)
+
+
+def _configure_libraries(
+    before: list[structlog.typing.Processor],
+    last: list[structlog.typing.Processor],
+    level: str,
+    *,
+    console: bool,
+) -> None:
+    """The same for whatever uses `logging`."""
+    if not console:
+        last = [*last[:-1], structlog.processors.JSONRenderer(ensure_ascii=False)]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *before],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
@@ -45,3 +64,8 @@ def configure(form: str, level: str) -> None:
         logger.propagate = True
     logging.getLogger("uvicorn.access").disabled = True
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+
+
+def _encoded(line: Any, **_: object) -> bytes:
+    """A line as JSON; what JSON does not know as its text."""
+    return msgspec.json.encode(line, enc_hook=str)
