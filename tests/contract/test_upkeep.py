@@ -13,8 +13,9 @@ import pytest
 
 from muster.gitstore.history import GitHistory
 from muster.gitstore.repository import BRANCH, Repository
+from muster.gitstore.reserve import Reserve
 from muster.gitstore.store import GitStore
-from muster.gitstore.upkeep import Upkeep, keep_reserve, release_reserve, sweep
+from muster.gitstore.upkeep import Upkeep, sweep
 from tests.repositories import git, many, published
 
 
@@ -164,16 +165,18 @@ def test_only_one_repack_runs_at_a_time(repository: Repository, failures: list[E
 
 
 def test_the_reserve_takes_real_space_until_it_is_released(tmp_path: Path) -> None:
-    reserve = tmp_path / "reserve"
-    assert keep_reserve(reserve, 1 << 20)
-    assert reserve.stat().st_blocks * 512 >= 1 << 20
-    assert keep_reserve(reserve, 1 << 16)
-    assert reserve.stat().st_size == 1 << 16
-    release_reserve(reserve)
-    release_reserve(reserve)
-    assert not reserve.exists()
+    path = tmp_path / "reserve"
+    reserve = Reserve(path, 1 << 20)
+    assert reserve.hold()
+    assert path.stat().st_blocks * 512 >= 1 << 20
+    reserve.release()
+    reserve.release()
+    assert not path.exists()
+    assert reserve.hold()
+    assert Reserve(path, 1 << 16).hold()
+    assert path.stat().st_size == 1 << 16
 
 
 def test_a_reserve_that_the_disk_has_no_room_for_leaves_nothing(tmp_path: Path) -> None:
-    assert not keep_reserve(tmp_path / "reserve", 1 << 60)
+    assert not Reserve(tmp_path / "reserve", 1 << 60).hold()
     assert list(tmp_path.iterdir()) == []

@@ -20,6 +20,8 @@ from pygit2.enums import ConfigLevel
 from muster.domain.errors import Unavailable
 
 BRANCH: Final = "refs/heads/main"
+TEMPORARY: Final = "tmp_muster_"
+"""How the names begin of what is being written in the folder of the packs."""
 
 _CONFIG: Final[Mapping[str, str]] = {
     "core.fsync": "all",

@@ -12,7 +12,7 @@ from typing import Final
 
 from muster.gitstore.branch import LockedBranch, locked
 from muster.gitstore.commits import CommitBuilder, Commits
-from muster.gitstore.repository import Repository, fsync_folder
+from muster.gitstore.repository import TEMPORARY, Repository, fsync_folder
 from muster.service.ports import Built
 from muster.service.values import NewCommit
 
@@ -27,8 +27,6 @@ CRASH_POINTS: Final = (
     "ref-moved",
 )
 """Where `crash` is called, in this order, each time something is published."""
-
-TEMPORARY: Final = "tmp_muster_"
 
 
 def _no_crash(point: str) -> None:

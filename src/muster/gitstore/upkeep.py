@@ -1,4 +1,4 @@
-"""What keeps the repository in order: a sweep at start, repacks beside the writer, a reserve of space."""
+"""What keeps the repository in order: a sweep at start, and repacks beside the writer."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from muster.domain.errors import Unavailable
-from muster.gitstore.repository import Repository, fsync_folder
-from muster.gitstore.store import TEMPORARY
+from muster.gitstore.repository import TEMPORARY, Repository, fsync_folder
 
 PACKS_BETWEEN_REPACKS: Final = 256
 
@@ -155,25 +154,3 @@ class Upkeep:
             except (OSError, Unavailable) as error:
                 if not self._ending:
                     self._failed(error)
-
-
-def keep_reserve(path: Path, size_bytes: int) -> bool:
-    """Have a file of that size, its blocks allocated; False if the disk has no room for it.
-
-    Once it is released, writes that must go on when the disk is full have room.
-    """
-    try:
-        with path.open("ab") as file:
-            if os.fstat(file.fileno()).st_size > size_bytes:
-                file.truncate(size_bytes)
-            os.posix_fallocate(file.fileno(), 0, size_bytes)
-            os.fsync(file.fileno())
-    except OSError:
-        path.unlink(missing_ok=True)
-        return False
-    return True
-
-
-def release_reserve(path: Path) -> None:
-    """Give the reserve's space back to the disk."""
-    path.unlink(missing_ok=True)
