@@ -23,12 +23,12 @@ with ModelRegistry(home) as registry:
 """
 
 
-def library(home: Path, who: str) -> subprocess.Popen[str]:
+def library(home: Path, who: str, **settings: str) -> subprocess.Popen[str]:
     """A program that registers 25 models without a server, and says each that was acknowledged."""
     return subprocess.Popen(
         [sys.executable, "-c", LIBRARY, str(home), who],
         stdout=subprocess.PIPE,
-        env=surroundings(),
+        env=surroundings(**settings),
         text=True,
     )
 
@@ -52,6 +52,8 @@ def test_a_server_threads_and_processes_write_to_one_home_and_no_write_is_lost(t
         assert server.register("last").status_code == 201
         assert ours | theirs <= records(server).keys()
         assert noted.refused == []
+        server.kill()
+        server.start()
         assert_nothing_is_lost(server, noted)
 
 
@@ -83,11 +85,20 @@ def test_what_a_killed_library_left_is_in_nobodys_way(tmp_path: Path) -> None:
 
 def test_a_library_killed_while_it_moved_the_branch_is_in_no_servers_way(tmp_path: Path) -> None:
     with Server(tmp_path / "home") as server:
+        for at, point in enumerate(("lock-written", "pack-synced", "folder-synced", "ref-moved")):
+            process = library(server.home, f"library {at}", MUSTER_CRASH_AT=f"{point}:3")
+            assert process.communicate()[0].split("\n")[:-1] == [f"library {at} n{n}_v1" for n in range(2)]
+            assert server.register(f"after {point}").status_code == 201
+        assert_sound(server.home, swept=False)
+
+
+def test_a_lock_that_another_program_left_is_waited_for_half_a_minute(tmp_path: Path) -> None:
+    with Server(tmp_path / "home") as server:
         lock = server.home / "registry.git/refs/heads/main.lock"
         lock.write_bytes(b"half")
         refusal = server.register("m")
         assert (refusal.status_code, server.get("/models").json()["count"]) == (503, 0), refusal.text
-        os.utime(lock, (0, 0))  # as after half a minute
+        os.utime(lock, (0, 0))  # as then
         assert server.register("m").status_code == 201
 
 
@@ -105,4 +116,6 @@ def test_libraries_killed_beside_a_server_lose_nothing(tmp_path: Path) -> None:
             writers.more(1)
         assert set(said) <= records(server).keys()
         assert noted.refused == []
+        server.kill()
+        server.start()
         assert_nothing_is_lost(server, noted)
