@@ -61,7 +61,7 @@ class Entry:
 
 def rfc3339(time: datetime) -> str:
     """`time` in UTC with microseconds: sorts as text."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return time.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def compose(entry: Entry) -> str:
