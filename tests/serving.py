@@ -7,6 +7,7 @@ import hashlib
 import http.client
 import json
 import os
+import pickle
 import socket
 import threading
 import time
@@ -53,6 +54,23 @@ def iris_onnx(fit: float = 1.0) -> bytes:
 @cache
 def iris_skops() -> bytes:
     return bytes(skops.io.dumps(iris()))
+
+
+class _Patient:
+    """What takes its time: as many seconds as the first number that it is given."""
+
+    _SOURCE = (
+        "type('Patient', (), {'n_features_in_': 1, 'predict': "
+        "lambda self, rows: (__import__('time').sleep(float(rows[0][0])), rows[:, 0])[1]})()"
+    )
+
+    def __reduce__(self) -> tuple[Callable[[str], Any], tuple[str]]:
+        return eval, (self._SOURCE,)
+
+
+def patient_pickle() -> bytes:
+    """A model that sleeps for the seconds that it is given."""
+    return pickle.dumps(_Patient())
 
 
 T = TypeVar("T")

@@ -35,7 +35,7 @@ class Echo:
 MATRIX = Tensor("x", "FP32", (-1, 2))
 
 
-def ask(path: str, body: object = None, *inputs: Tensor) -> tuple[int, Any]:
+def ask(path: str, body: object = None, *inputs: Tensor, kind: str = "") -> tuple[int, Any]:
     """Status and JSON of one request to a worker that serves version 3 of the model `m/n`."""
     sent: list[Any] = []
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -46,8 +46,9 @@ def ask(path: str, body: object = None, *inputs: Tensor) -> tuple[int, Any]:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    scope = {"raw_path": path.encode(), "method": "GET" if body is None else "POST"}
-    asyncio.run(Protocol(Echo(*(inputs or [MATRIX])), "echo", "m n", "m_v3", 3)(scope, receive, send))
+    headers = [(b"content-type", kind.encode())] if kind else []
+    scope = {"raw_path": path.encode(), "method": "GET" if body is None else "POST", "headers": headers}
+    asyncio.run(Protocol(Echo(*(inputs or [MATRIX])), "echo", "m n", "m_v3", 3, 30.0)(scope, receive, send))
     return sent[0]["status"], json.loads(sent[1]["body"])
 
 
@@ -226,3 +227,33 @@ class TestInvoking:
 def test_an_array_of_no_rows_is_an_answer() -> None:
     empty = tensor([], [0, 2])
     assert infer(empty)[1]["outputs"][0]["data"] == []
+
+
+def test_what_is_not_json_is_refused_by_its_content_type() -> None:
+    status, said = ask("/invocations", b"1,2", kind="text/csv")
+    assert status == 415
+    assert said == {"error": "the body must be JSON (Content-Type: application/json), not text/csv"}
+
+
+@pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "application/x-www-form-urlencoded"])
+def test_json_is_taken_as_curl_sends_it(kind: str) -> None:
+    assert ask("/invocations", {"inputs": [[1.0, 2.0]]}, kind=kind)[0] == 200
+
+
+def test_json_without_end_is_refused() -> None:
+    status, said = ask("/invocations", b"[" * 100_000)
+    assert status == 400
+    assert "must be JSON of a depth that can be read" in said["error"]
+
+
+@pytest.mark.parametrize(
+    ("more", "field"), [({"params": {"temperature": 1}}, "params"), ({"rows": 1}, "body")]
+)
+def test_an_invocation_with_what_is_not_taken_is_refused(more: dict[str, Any], field: str) -> None:
+    status, said = ask("/invocations", {"inputs": [[1.0, 2.0]], **more})
+    assert status == 400
+    assert said["error"].startswith(f"{field}: must ")
+
+
+def test_an_invocation_with_empty_params_is_taken() -> None:
+    assert ask("/invocations", {"inputs": [[1.0, 2.0]], "params": {}})[0] == 200

@@ -1,7 +1,7 @@
 """Requests and answers of MLflow's `/invocations`, as far as tensors can take them.
 
 Supported: `dataframe_split`, `dataframe_records`, `instances`, `inputs`, each as
-JSON. Not supported: `params`, CSV. (MLflow documentation, "Deploy MLflow Model as
+JSON. Not supported, and refused: `params` that hold anything, CSV. (MLflow documentation, "Deploy MLflow Model as
 a Local Inference Server", section "Accepted Input Formats".)
 """
 
@@ -27,6 +27,10 @@ def parse_invocation(body: object, inputs: Sequence[Tensor]) -> dict[str, Array]
     if not isinstance(body, dict) or len(forms) != 1:
         raise Invalid.one("body", body, f"must be an object with exactly one of {', '.join(FORMS)}")
     form = forms[0]
+    if body.get("params"):
+        raise Invalid.one("params", body["params"], "must be left out: models take none here")
+    if others := sorted(str(key) for key in body if key not in (form, "params")):
+        raise Invalid.one("body", others, f"must hold nothing but {form}")
     match form:
         case "dataframe_split":
             columns, rows = _split(body[form])

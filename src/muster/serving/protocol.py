@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,8 +30,13 @@ _decode = msgspec.json.Decoder().decode
 class Protocol:
     """Answers for one loaded model, which goes by its name and by its model id."""
 
-    def __init__(self, model: Model, runtime: str, name: str, model_id: str, number: int) -> None:
+    def __init__(
+        self, model: Model, runtime: str, name: str, model_id: str, number: int, timeout_s: float
+    ) -> None:
+        """Whoever asked waits `timeout_s` for an answer: a computation beyond that is a sign of no life."""
         self._model = model
+        self._timeout_s = timeout_s
+        self._began: float | None = None  # the computation under way
         self._name = name
         self._names = {name, model_id}
         self._number = number
@@ -49,7 +55,7 @@ class Protocol:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await _body(receive)
         try:
-            status, content = await self._reply(scope, body)
+            status, content = _not_json(scope) or await self._reply(scope, body)
         except (Invalid, BadInput) as error:
             status, content = 400, {"error": str(error)}
         except Exception as error:  # noqa: BLE001  # the model is foreign code; its traceback is for the output
@@ -64,7 +70,7 @@ class Protocol:
             case ["v2"]:
                 return 200, {"name": "muster", "version": "2", "extensions": []}
             case ["v2", "health", "live"] | ["ping"]:
-                return 200, {"live": True}
+                return (200, {"live": True}) if self._lives() else (503, {"live": False})
             case ["v2", "health", "ready"]:
                 return 200, {"ready": True}
             case ["invocations"]:
@@ -98,7 +104,32 @@ class Protocol:
 
     async def _predict(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> Mapping[str, Array]:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._computing, self._model.predict, inputs, outputs)
+        return await loop.run_in_executor(self._computing, self._compute, inputs, outputs)
+
+    def _compute(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> Mapping[str, Array]:
+        self._began = time.monotonic()
+        try:
+            return self._model.predict(inputs, outputs)
+        finally:
+            self._began = None
+
+    def _lives(self) -> bool:
+        began = self._began
+        return began is None or time.monotonic() - began <= self._timeout_s
+
+
+def _not_json(scope: Scope) -> Reply | None:
+    """What to say to a request whose body says that it is something else."""
+    kind = next((value for name, value in scope["headers"] if name == b"content-type"), b"").decode("latin-1")
+    kind = kind.partition(";")[0].strip().lower()
+    # The second is what curl says of every body unless it is told otherwise.
+    if (
+        kind.endswith("json")
+        or kind in ("", "application/x-www-form-urlencoded")
+        or scope["method"] != "POST"
+    ):
+        return None
+    return 415, {"error": f"the body must be JSON (Content-Type: application/json), not {kind}"}
 
 
 def _use(method: str) -> Reply:
@@ -110,6 +141,8 @@ def _json(body: bytes) -> object:
         return _decode(body)
     except msgspec.DecodeError as error:
         raise Invalid.one("body", body[:60].decode("utf-8", "replace"), f"must be JSON ({error})") from error
+    except RecursionError as error:
+        raise Invalid.one("body", "a deeper one", "must be JSON of a depth that can be read") from error
 
 
 async def _body(receive: Receive) -> bytes:

@@ -43,6 +43,7 @@ class Job(msgspec.Struct, frozen=True):
     number: int
     runtime: str | None
     threads: int
+    timeout_s: float
     allow_pickle: bool
     parent: int
 
@@ -63,7 +64,7 @@ def main() -> int:
         print(error, file=sys.stderr, flush=True)
         return 1
     print(f"{runtime.name} loaded {main_file}", flush=True)
-    protocol = Protocol(model, runtime.name, job.model, job.model_id, job.number)
+    protocol = Protocol(model, runtime.name, job.model, job.model_id, job.number, job.timeout_s)
     # Only the gateway ends idle connections, so that it never sends into one
     # that is closing.
     config = uvicorn.Config(

@@ -31,7 +31,8 @@ class Place:
         self._on_transition = on_transition
         self._desired = Desired(environment, model, position=-1)
         self._pools: tuple[Pool, ...] = ()
-        self._leaving: dict[Pool, asyncio.Task[None]] = {}
+        self._leaving: dict[Pool, asyncio.Task[None]] = {}  # those that finish their requests
+        self._ending: set[asyncio.Task[None]] = set()  # of those past that
         self._traffic: Pool | None = None
         self._routed: Endpoint | None = None
         self._shown: tuple[object, ...] = ()
@@ -47,9 +48,7 @@ class Place:
         self._pools = kept
         for instance in self._wanted():
             if self._pool(instance) is None:
-                self._pools += (
-                    Pool(self._next_key(), instance, desired.position, self._around, self._settle),
-                )  # fmt: skip
+                self._pools += (self._come_back(instance) or self._new(instance),)
         self._settle()
 
     def observe(self) -> tuple[InstanceState, ...]:
@@ -66,7 +65,8 @@ class Place:
         for task in self._leaving.values():
             task.cancel()
         pools, self._pools, self._traffic = [*self._pools, *self._leaving], (), None
-        await asyncio.gather(*(pool.stop() for pool in pools))
+        self._leaving.clear()
+        await asyncio.gather(*(pool.stop() for pool in pools), *self._ending)
 
     def _wanted(self) -> list[Instance]:
         instances = [*filter(None, [self._desired.active]), *self._desired.warm]
@@ -74,6 +74,19 @@ class Place:
 
     def _pool(self, instance: Instance | None) -> Pool | None:
         return next((pool for pool in self._pools if pool.instance == instance), None)
+
+    def _new(self, instance: Instance) -> Pool:
+        return Pool(self._next_key(), instance, self._desired.position, self._around, self._settle)
+
+    def _come_back(self, instance: Instance) -> Pool | None:
+        """One that was to leave and still finishes its requests, as if it had never been told to."""
+        for pool, task in self._leaving.items():
+            if pool.instance == instance and pool.health != "failed":
+                task.cancel()
+                del self._leaving[pool]
+                pool.position = self._desired.position
+                return pool
+        return None
 
     def _tried_in_vain(self, pool: Pool) -> bool:
         """Whether a newer commit asks again for what failed under an older one."""
@@ -116,8 +129,13 @@ class Place:
         deadline = loop.time() + self._around.timing.drain_timeout_s
         while self._routes.usage(pool.key).in_flight and loop.time() < deadline:
             await asyncio.sleep(_POLL_S)
+        # From here on there is no way back.
+        del self._leaving[pool]
+        ending = asyncio.current_task()
+        assert ending is not None
+        self._ending.add(ending)
         self._around.crash("drained")
         await pool.stop()
         self._around.folders.remove(pool.key)
         self._routes.forget(pool.key)
-        del self._leaving[pool]
+        self._ending.discard(ending)

@@ -32,6 +32,10 @@ class Timing:
     first_backoff_s: float = 0.2  # after the second failure in a row; then doubled
     last_backoff_s: float = 10.0
     stable_s: float = 30.0  # a worker that was ready for so long begins a new row
+    probe_s: float = 5.0  # between two questions whether a worker lives, and for one answer
+    silent_s: float = (
+        30.0  # a worker that gives no answer for so long is killed; or its `timeout_s`, if longer
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +132,9 @@ class Pool:
                 self._reason = str(error)
             else:
                 since = loop.time()
-                await asyncio.wait([worker.ended])
+                hung = await self._watch(worker)
                 self._ready = tuple(other for other in self._ready if other is not worker)
-                self._reason = worker.how_it_ended()
+                self._reason = hung or worker.how_it_ended()
                 if loop.time() - since >= timing.stable_s:
                     failures = 0
             self._workers.pop(replica, None)
@@ -158,6 +162,7 @@ class Pool:
             "number": instance.number,
             "runtime": instance.config.runtime,
             "threads": instance.config.threads,
+            "timeout_s": instance.config.timeout_s,
             "allow_pickle": instance.allow_pickle,
             "parent": os.getpid(),
         }
@@ -175,6 +180,22 @@ class Pool:
             self._ready_since = around.clock()
         self._changed()
         return worker
+
+    async def _watch(self, worker: WorkerProcess) -> str:
+        """Until it has ended. One that hangs is killed: why is then the answer, else ''."""
+        timing, loop = self._around.timing, asyncio.get_running_loop()
+        # A request may take `timeout_s`, and hold the interpreter's lock all the while.
+        patience_s = max(timing.silent_s, self.instance.config.timeout_s)
+        answered = loop.time()
+        while True:
+            await asyncio.wait([worker.ended], timeout=timing.probe_s)
+            if worker.ended.done():
+                return ""
+            if await worker.lives(timing.probe_s):
+                answered = loop.time()
+            elif loop.time() - answered >= patience_s and not worker.ended.done():
+                await worker.stop(0)
+                return f"The worker hung: no sign of life for {patience_s:g} s, so it was killed"
 
     async def _describe(self, worker: WorkerProcess) -> None:
         """Take over what the worker says of its model. Raises DidNotStart, OSError."""

@@ -119,6 +119,15 @@ class WorkerProcess:
             return False
         return status == 200
 
+    async def lives(self, timeout_s: float) -> bool:
+        """Whether it says so within that time."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                status, _ = await self.get("/v2/health/live")
+        except (OSError, TimeoutError):
+            return False
+        return status == 200
+
     async def stop(self, grace_s: float) -> None:
         """End it: let it finish what it is at for `grace_s`, then kill it."""
         if grace_s > 0 and not self.ended.done():

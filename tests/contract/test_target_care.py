@@ -1,0 +1,117 @@
+"""What the process target does with workers that hang, and with versions wanted again as they leave."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from muster.service.values import Instance, InstanceState
+from tests.serving import FLOWER_INFER, QUICK, Reply, Site, patient_pickle, wait_for
+
+WATCHFUL = replace(QUICK, probe_s=0.1, silent_s=0.5)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    site = Site(tmp_path, timing=WATCHFUL)
+    yield site
+    site.close()
+
+
+def patient(site: Site, number: int = 1, **config: Any) -> Instance:
+    return site.instance(number, {"model.pkl": patient_pickle()}, allow_pickle=True, **config)
+
+
+def restarted(site: Site, first: InstanceState) -> InstanceState:
+    state = wait_for(
+        lambda: site.state(1), lambda now: now is not None and now.process not in (None, first.process)
+    )
+    assert state is not None
+    return state
+
+
+class Asking:
+    """A request that takes `seconds`, under way in a thread of its own."""
+
+    def __init__(self, site: Site, seconds: float) -> None:
+        self._replies: list[Reply] = []
+        self._site, self._seconds = site, seconds
+        self._thread = threading.Thread(target=self._ask)
+        self._thread.start()
+        wait_for(lambda: any(at.in_flight for at in self._usages()), bool)
+
+    def _usages(self) -> list[Any]:
+        return [self._site.routes.usage(str(key)) for key in range(1, 5)]
+
+    def _ask(self) -> None:
+        self._replies.append(self._site.ask("invocations", {"inputs": [[self._seconds]]}))
+
+    def reply(self) -> Reply:
+        self._thread.join()
+        return self._replies[0]
+
+
+class TestHanging:
+    def test_a_worker_that_gives_no_sign_of_life_is_replaced(self, site: Site) -> None:
+        first = site.serve(site.instance(timeout_s=0.5))
+        assert first.process is not None
+        os.kill(first.process, signal.SIGSTOP)
+        again = restarted(site, first)
+        assert again.restarts == 1
+        assert site.ask("infer", FLOWER_INFER).status == 200
+
+    def test_it_is_said_why_it_was_killed(self, site: Site) -> None:
+        first = site.serve(site.instance(timeout_s=0.5))
+        assert first.process is not None
+        seen: list[str] = []
+        os.kill(first.process, signal.SIGSTOP)
+        wait_for(
+            lambda: seen.append(state.reason) if (state := site.state(1)) else None,
+            lambda _: bool(seen and seen[-1]),
+        )
+        assert seen[-1] == "The worker hung: no sign of life for 0.5 s, so it was killed"
+
+    def test_a_computation_without_end_is_ended(self, site: Site) -> None:
+        first = site.serve(patient(site, timeout_s=0.3))
+        assert site.ask("invocations", {"inputs": [[3600]]}).status == 504
+        restarted(site, first)
+        assert site.ask("invocations", {"inputs": [[0]]}).status == 200
+
+    def test_a_worker_may_compute_as_long_as_a_request_may_take(self, site: Site) -> None:
+        first = site.serve(patient(site, timeout_s=30))
+        assert site.ask("invocations", {"inputs": [[2]]}).status == 200
+        state = site.state(1)
+        assert state is not None
+        assert (state.process, state.restarts) == (first.process, 0)
+
+
+class TestComingBack:
+    def test_a_version_wanted_again_as_it_leaves_goes_on_as_it_was(self, site: Site) -> None:
+        one = patient(site)
+        first = site.serve(one)
+        asking = Asking(site, 1)
+        site.apply(2, None)
+        assert site.state(1) is None
+        site.apply(3, one)
+        state = site.state(1)
+        assert state is not None
+        assert (state.health, state.process) == ("ready", first.process)
+        assert asking.reply().status == 200
+        assert site.ask("invocations", {"inputs": [[0]]}).status == 200
+
+    def test_closing_ends_what_is_leaving(self, tmp_path: Path) -> None:
+        site = Site(tmp_path, timing=replace(QUICK, stop_timeout_s=0.2))
+        site.serve(patient(site))
+        asking = Asking(site, 3600)
+        site.apply(2, None)
+        site.target.close()
+        assert not (tmp_path / "run" / "workers").exists()
+        assert asking.reply().status in (404, 503)
+        site.gateway.close()
