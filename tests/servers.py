@@ -44,7 +44,9 @@ class Server:
         process = self.launch(through=through, **settings)
         assert process.stdout is not None
         line = process.stdout.readline()
-        assert line, f"no server came up:\n{self.said()}"
+        if not line:
+            self.wait()
+            raise AssertionError(f"no server came up:\n{self.said()}")
         self.url = json.loads(line)["url"]
         assert self.get("/readyz").status_code == 200
         self.started_in_s = time.monotonic() - began
