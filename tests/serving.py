@@ -18,8 +18,10 @@ from typing import Any, TypeVar
 
 import magika
 import numpy as np
+import onnx.external_data_helper
 import skops.io
 import uvicorn
+from onnx import TensorProto, helper, numpy_helper
 from skl2onnx import to_onnx
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
@@ -54,6 +56,24 @@ def iris_onnx(fit: float = 1.0) -> bytes:
 @cache
 def iris_skops() -> bytes:
     return bytes(skops.io.dumps(iris()))
+
+
+@cache
+def onnx_with_weights_beside_it() -> dict[str, bytes]:
+    """By path: a graph that sums the first two and the last two of four numbers, and its weights."""
+    weights = np.array([[1, 0], [1, 0], [0, 1], [0, 1]], np.float32)
+    tensor = numpy_helper.from_array(weights, "W")
+    onnx.external_data_helper.set_external_data(tensor, "data/weights.bin", 0, len(tensor.raw_data))
+    tensor.ClearField("raw_data")
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["X", "W"], ["Y"])],
+        "sums",
+        [helper.make_tensor_value_info("X", TensorProto.FLOAT, [None, 4])],
+        [helper.make_tensor_value_info("Y", TensorProto.FLOAT, [None, 2])],
+        [tensor],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return {"model.onnx": model.SerializeToString(), "data/weights.bin": weights.tobytes()}
 
 
 class _Patient:

@@ -23,6 +23,7 @@ from tests.serving import (
     iris_onnx,
     iris_skops,
     is_running,
+    onnx_with_weights_beside_it,
     wait_for,
 )
 
@@ -75,6 +76,10 @@ class TestStarting:
         assert state.runtime == "skops"
         reply = site.ask("invocations", {"instances": [FLOWER]})
         assert reply.json["predictions"]["predict"] == [0]
+
+    def test_a_graph_with_its_weights_beside_it_answers(self, site: Site) -> None:
+        site.serve(site.instance(files=onnx_with_weights_beside_it()))
+        assert site.ask("invocations", {"inputs": [[1, 2, 3, 4]]}).json == {"predictions": [[3, 7]]}
 
     def test_requests_wait_for_the_first_version_to_start(self, site: Site) -> None:
         site.apply(1, site.instance())

@@ -83,6 +83,19 @@ def test_what_a_killed_library_left_is_in_nobodys_way(tmp_path: Path) -> None:
         assert_sound(home)
 
 
+def test_the_folder_of_a_killed_library_goes_and_that_of_a_living_one_stays(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with ModelRegistry(home):
+        there = set((home / "run").glob("private-*"))
+        other = library(home, "other", MUSTER_CRASH_AT="ref-moved:3")
+        other.communicate()
+        assert len(there) == 1
+        assert set((home / "run").glob("private-*")) > there
+        with Server(home):
+            assert set((home / "run").glob("private-*")) == there
+    assert not list((home / "run").glob("private-*"))
+
+
 def test_a_library_killed_while_it_moved_the_branch_is_in_no_servers_way(tmp_path: Path) -> None:
     with Server(tmp_path / "home") as server:
         for at, point in enumerate(("lock-written", "pack-synced", "folder-synced", "ref-moved")):

@@ -6,8 +6,10 @@ import fcntl
 import json
 import logging
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,6 +17,8 @@ from typing import Final
 from muster.domain.errors import Conflict, Invalid, Unavailable
 
 log = logging.getLogger(__name__)
+
+_PRIVATE: Final = "private-"
 
 OURS: Final = ("registry.git", "index.db", "run", "secrets", ".gitignore")
 
@@ -112,6 +116,42 @@ class Folder:
                 yield announce
             finally:
                 note.unlink(missing_ok=True)
+
+    @contextmanager
+    def private(self) -> Iterator[Path]:
+        """A folder of this process's own below `run`, so on the file system of the artifacts.
+
+        Raises:
+            Unavailable: it cannot be made.
+        """
+        with ExitStack() as leaving:
+            try:
+                path = self._make_private(leaving)
+            except OSError as error:
+                raise Unavailable(f"nothing can be written below {self.run}: {error.strerror}") from error
+            yield path
+
+    def _make_private(self, leaving: ExitStack) -> Path:
+        with self._arranging():
+            path = Path(leaving.enter_context(tempfile.TemporaryDirectory(prefix=_PRIVATE, dir=self.run)))
+            lock = leaving.enter_context((path / "lock").open("w"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        return path
+
+    def sweep(self) -> None:
+        """Remove the private folders of processes that were killed: nobody holds their locks."""
+        with suppress(OSError), self._arranging():  # if the disk is full, another time
+            for path in self.run.glob(f"{_PRIVATE}*"):
+                with suppress(OSError), (path / "lock").open("a") as lock:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(path)
+
+    @contextmanager
+    def _arranging(self) -> Iterator[None]:
+        """While this goes on nobody else makes a private folder, which has no lock at first, or sweeps."""
+        with (self.run / "private.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def owner(self) -> Owner | None:
         """The server that serves this home, if one says so; it may have died since."""

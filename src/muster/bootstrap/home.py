@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -132,7 +131,7 @@ def open_home(settings: Settings, *, serving: bool = False, checked: bool = Fals
     with ExitStack() as stack:
         storage = Storage.open(settings, crash, checked=serving or checked)
         stack.callback(storage.index.close)
-        run_dir = storage.folder.run if serving else Path(stack.enter_context(_private_folder()))
+        run_dir = storage.folder.run if serving else stack.enter_context(storage.folder.private())
         home = _assemble(settings, storage, run_dir, crash, stack)
         _begin(home, serving=serving)
         stack.callback(home.target.close)
@@ -161,7 +160,7 @@ def _assemble(settings: Settings, storage: Storage, run_dir: Path, crash: Crash,
         history=storage.history,
         committer=committer,
         artifacts=artifacts,
-        inspector=ChildInspector(artifacts.path, settings.surroundings),
+        inspector=ChildInspector(artifacts.path, settings.surroundings, run_dir / "inspected"),
     )
     routes = RouteTable()
     transitions = Transitions()
@@ -223,6 +222,7 @@ def _begin(home: Home, *, serving: bool) -> None:
     storage = home.storage
     with storage.folder.writing():
         if serving:
+            storage.folder.sweep()
             sweep(storage.repository)
             storage.artifacts.sweep()
         storage.follower.catch_up()
@@ -242,12 +242,6 @@ def _why_not_routed(registry: Registry, environment: str, model: str) -> MusterE
     if found[0].recorded:
         return NotFound("deployment", f"{model!r} is only recorded in {environment}, without files")
     return Unavailable(f"{model!r} is coming up in {environment}")
-
-
-@contextmanager
-def _private_folder() -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="muster-") as path:
-        yield path
 
 
 def _crash_at(wanted: str) -> Crash:

@@ -364,9 +364,9 @@ class Inspector(Protocol):
     """Reads what a set of files says about itself."""
 
     def signature(self, files: Sequence[Artifact]) -> Fields | None:
-        """`{"inputs": [{name, dtype, shape}], "outputs": […]}` of an ONNX graph among them; None without one.
+        """`{"inputs": [{name, dtype, shape}], "outputs": […]}` of the model among them; None without one.
 
-        A dimension of any size is None. Files that cannot be read give None.
+        Only of formats that run no code. A dimension of any size is None. What cannot be read gives None.
         """
         ...
 

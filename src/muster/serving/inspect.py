@@ -1,22 +1,25 @@
 """What the files of a version say about themselves, read in a process of its own.
 
-The server never imports a model library: `python -m muster.serving.inspect FILE`
-does, prints the signature as JSON, and ends.
+The server never imports a model library: `python -m muster.serving.inspect FOLDER
+RUNTIME FILE` does, prints the signature as JSON, and ends.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from muster.domain.errors import NoRuntime
+from muster.domain.errors import MusterError, NoRuntime
 from muster.domain.records import Artifact, Fields
-from muster.serving.runtimes import CannotLoad, Onnx, Tensor
+from muster.service.laying import lay_out
+from muster.serving.runtimes import CannotLoad, Runtimes, Tensor
 
 TIMEOUT_S: Final = 120.0
 
@@ -24,28 +27,38 @@ log = logging.getLogger(__name__)
 
 
 class ChildInspector:
-    """An `Inspector`; `local` gives the local file of a sha256, `environ` is what the child gets."""
+    """An `Inspector`.
 
-    def __init__(self, local: Callable[[str], Path], environ: Mapping[str, str]) -> None:
+    `local` gives the local file of a sha256, `environ` is what the child gets.
+    `folder` is its own, on the file system of the store, where it lays out the
+    files: a graph may have its weights beside it.
+    """
+
+    def __init__(self, local: Callable[[str], Path], environ: Mapping[str, str], folder: Path) -> None:
         self._local = local
         self._environ = environ
+        self._folder = folder
+        self._runtimes = Runtimes.installed()
+        shutil.rmtree(folder, ignore_errors=True)  # what a server that was killed left there
 
     def signature(self, files: Sequence[Artifact]) -> Fields | None:
         local = {file.path: self._local(file.sha256) for file in files}
         try:
-            main_file = Onnx().main_file(local)
-        except NoRuntime:  # several graphs, and nothing says which
+            runtime, main_file = self._runtimes.choose(local, None, allow_pickle=False)
+        except NoRuntime:  # or several graphs, and nothing says which
             return None
-        if main_file is None:
-            return None
-        command = (sys.executable, "-P", "-m", __name__, str(local[main_file]))
         try:
-            said = subprocess.run(
-                command, env=self._environ, capture_output=True, timeout=TIMEOUT_S, check=True
-            )
-        except (subprocess.SubprocessError, OSError) as error:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=self._folder) as name:
+                lay_out(Path(name), files, self._local)
+                return self._read(name, runtime.name, main_file)
+        except (MusterError, subprocess.SubprocessError, OSError) as error:
             log.warning("no signature could be read", extra={"file": main_file, "error": str(error)})
             return None
+
+    def _read(self, folder: str, runtime: str, main_file: str) -> Fields:
+        command = (sys.executable, "-P", "-m", __name__, folder, runtime, main_file)
+        said = subprocess.run(command, env=self._environ, capture_output=True, timeout=TIMEOUT_S, check=True)
         signature: Fields = json.loads(said.stdout)
         return signature
 
@@ -55,11 +68,10 @@ def _tensor(tensor: Tensor) -> dict[str, Any]:
     return {"name": tensor.name, "dtype": tensor.datatype, "shape": shape}
 
 
-def main(path: str) -> int:
-    """Print the signature of the ONNX graph at `path`; the exit status is 1 if it cannot be loaded."""
-    file = Path(path)
+def main(folder: str, runtime: str, main_file: str) -> int:
+    """Print the signature of what the file holds; the exit status is 1 if it cannot be loaded."""
     try:
-        model = Onnx().load(file.parent, file.name, 1)
+        model = Runtimes.installed().named(runtime).load(Path(folder), main_file, 1)
     except CannotLoad as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -70,4 +82,4 @@ def main(path: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

@@ -1,8 +1,9 @@
 """Requests and answers of MLflow's `/invocations`, as far as tensors can take them.
 
 Supported: `dataframe_split`, `dataframe_records`, `instances`, `inputs`, each as
-JSON. Not supported, and refused: `params` that hold anything, CSV. (MLflow documentation, "Deploy MLflow Model as
-a Local Inference Server", section "Accepted Input Formats".)
+JSON. Not supported, and refused: `params` that hold anything, CSV. (MLflow
+documentation, "Deploy MLflow Model as a Local Inference Server", section "Accepted
+Input Formats".)
 """
 
 from __future__ import annotations

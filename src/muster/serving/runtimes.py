@@ -101,6 +101,10 @@ class Runtimes:
     def names(self) -> list[str]:
         return [runtime.name for runtime in self._runtimes]
 
+    def named(self, name: str) -> Runtime:
+        """The runtime of that name, which must be among `names`."""
+        return next(runtime for runtime in self._runtimes if runtime.name == name)
+
     def choose(self, files: Files, named: str | None, allow_pickle: bool) -> tuple[Runtime, str]:
         """The runtime for `files`, and the file it would open; `named` settles which one.
 

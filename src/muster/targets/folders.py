@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from muster.domain.records import Artifact
+from muster.service.laying import lay_out
 
 # The kernel keeps the path of a Unix socket in 108 bytes, the last one a NUL.
 _LONGEST_SOCKET_PATH = 107
@@ -34,26 +35,9 @@ class WorkerFolders:
         return str(self._sockets.resolve() / f"{key}-{attempt}.sock")
 
     def make(self, key: str, files: Iterable[Artifact]) -> Path:
-        """A folder with `files` under their paths, without a copy.
-
-        Hard links, because onnxruntime refuses external data behind a symbolic
-        link that leads out of the model's folder.
-
-        Raises:
-            OSError: the disk refused.
-            NotFound: a file is not in the store.
-        """
+        """A folder with `files` under their paths, as `lay_out` makes it. Raises OSError, NotFound."""
         folder = self._root / key
-        for file in files:
-            path = folder / file.path
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if path.exists():
-                continue
-            stored = self._artifact(file.sha256)
-            try:
-                path.hardlink_to(stored)
-            except OSError:  # the store is on another file system, or has no hard links
-                path.symlink_to(stored.resolve())
+        lay_out(folder, files, self._artifact)
         return folder
 
     def remove(self, key: str) -> None:
