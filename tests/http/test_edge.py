@@ -96,6 +96,7 @@ def test_errors_of_the_api_are_problems_with_a_code_and_the_request(server: Live
     [
         ("GET", "/nothing", 404),
         ("GET", "/api/v1/nothing", 404),
+        ("GET", "/schema/nothing", 404),
         ("DELETE", "/models", 405),
         ("PUT", "/api/v1/models", 405),
         ("POST", "/healthz", 405),

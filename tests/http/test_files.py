@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.live import Live, fresh, live
-from tests.serving import wait_for
+from tests.serving import iris_onnx, wait_for
 
 CONTENT = bytes(range(256)) * 40
 
@@ -258,3 +258,19 @@ def test_a_server_ends_while_an_upload_and_a_long_poll_are_under_way(tmp_path: P
     wait_for(version.incoming, lambda there: there == [])
     upload.close()
     poll.close()
+
+
+def test_a_dry_run_of_an_upload_shows_the_digest_of_what_was_sent(version: Pending) -> None:
+    content = b"seen by no other test"
+    url = f"{version.path}/files/a.bin?dry_run=true"
+    (change,) = version.server.send("PUT", url, content=content).json()["changes"]
+    assert change["after"] == sha(content)
+    assert version.get("a.bin").status_code == 404
+    assert sha(content) not in version.stored()
+
+
+def test_a_dry_run_of_the_end_shows_the_signature(version: Pending) -> None:
+    version.put("model.onnx", iris_onnx())
+    preview = version.server.send("POST", f"{version.path}/finalize?dry_run=true").json()
+    assert any(change["field"].startswith("signature") for change in preview["changes"])
+    assert version.server.http.get(version.path).json()["state"] == "pending"

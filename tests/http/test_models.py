@@ -217,3 +217,27 @@ def test_an_environment_of_ones_own_lives_from_creation_to_deletion(server: Live
 @pytest.mark.parametrize("body", [{"name": "UPPER"}, {"name": "con"}, {"name": "ok", "target": "moon"}, {}])
 def test_an_environment_that_cannot_be_is_refused(server: Live, body: dict[str, str]) -> None:
     assert server.http.post("/api/v1/environments", json=body).status_code == 400
+
+
+def test_a_note_is_a_change_of_no_record(server: Live) -> None:
+    model = fresh()
+    model_id = server.register(model)
+    record = server.http.get(f"/models/{model_id}").content
+    notes = f"/api/v1/models/{model}/versions/v1/notes"
+    preview = server.send("POST", notes, params={"dry_run": True}, json={"message": "Looks good"}).json()
+    assert (preview["subject"], preview["changes"]) == (f"Update model {model_id}: Looks good", [])
+    body, key = {"message": "Looks good\n\nto me", "reason": "Review"}, {"Idempotency-Key": fresh("note")}
+    first = server.send("POST", notes, json=body, headers=key)
+    assert (first.status_code, first.json()["message"]) == (201, f"Update model {model_id}: Looks good")
+    assert (first.json()["change"], first.json()["reason"]) == ("note", "Review\n\nto me")
+    assert server.send("POST", notes, json=body, headers=key).content == first.content
+    assert server.http.get(f"/models/{model_id}").content == record
+    assert len(server.http.get(f"/models/{model_id}/history").json()["history"]) == 2
+
+
+@pytest.mark.parametrize("body", [{}, {"message": ""}, {"message": " "}, {"message": 1}, {"text": "x"}])
+def test_a_note_without_words_is_refused(server: Live, body: dict[str, object]) -> None:
+    model = fresh()
+    server.register(model)
+    answer = server.http.post(f"/api/v1/models/{model}/versions/v1/notes", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid")

@@ -32,6 +32,7 @@ class TestOperations:
         assert refused.value.facts() == {
             "environment": "production",
             "model": "digits",
+            "what": "Deploy digits v1 to production",
             "operation": first.id,
         }
 

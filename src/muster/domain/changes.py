@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 from muster.domain.records import Artifact, Config, Environment, Fields, Kind
 
@@ -268,3 +268,6 @@ class Note(Change):
     model: str
     number: int
     message: str
+
+
+KINDS: Final = tuple(sorted({change.kind for change in Change.__subclasses__()}))

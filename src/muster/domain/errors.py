@@ -27,19 +27,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
+
+NOTHING: Final = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with a request: the field, what it held, and the rule it breaks."""
+    """One thing wrong with a request: the field, what it held (or `NOTHING`), and the rule it breaks."""
 
     field: str
     value: str
     rule: str
 
     def __str__(self) -> str:
-        return f"{self.field}: {self.rule}, not {self.value}"
+        told = f"{self.field}: {self.rule}"
+        return told if self.value == NOTHING else f"{told}, not {self.value}"
 
 
 def shown(value: object) -> str:
@@ -138,13 +141,14 @@ class UnderWay(Conflict):
     code = "deployment_under_way"
 
     def __init__(self, environment: str, model: str, what: str, operation: str) -> None:
-        self.environment, self.model, self.operation = environment, model, operation
+        self.environment, self.model, self.what, self.operation = environment, model, what, operation
         super().__init__(f"{what} is under way (operation {operation}); try again when it has ended")
 
     def facts(self) -> dict[str, object]:
         return {
             "environment": self.environment,
             "model": self.model,
+            "what": self.what,
             "operation": self.operation,
         }
 

@@ -13,7 +13,7 @@ from typing import Final, TypeVar, cast
 from muster.domain import names
 from muster.domain.changes import RegisterVersion
 from muster.domain.codec import is_number
-from muster.domain.errors import Invalid, Problem, shown
+from muster.domain.errors import NOTHING, Invalid, Problem, shown
 from muster.domain.plan import MAX_TAGS
 from muster.domain.records import KINDS, RELATIONS, STAGES, Config, Fields, Json, Kind
 
@@ -55,7 +55,7 @@ class Form:
         self._asked.add(field)
         value = self._body.get(field, _MISSING)
         if value is _MISSING:
-            self._problems.append(Problem(self._name(field), "nothing", "is required"))
+            self._problems.append(Problem(self._name(field), NOTHING, "is required"))
             return default
         return self._parsed(field, value, parse, default)
 
@@ -106,6 +106,14 @@ def reason(value: object, field: str = "reason") -> str:
     kept = text(value, field, MAX_REASON).replace("\r\n", "\n").strip()
     if any(ord(char) < 32 and char not in "\n\t" for char in kept):
         raise Invalid.one(field, value, "must not hold control characters")
+    return kept
+
+
+def message(value: object, field: str = "message") -> str:
+    """The words of a note: as a reason, and not empty."""
+    kept = reason(value, field)
+    if not kept:
+        raise Invalid.one(field, value, "must not be empty")
     return kept
 
 

@@ -9,6 +9,8 @@ from litestar import get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromQuery
 
+from muster.domain import parse
+from muster.domain.changes import KINDS
 from muster.domain.errors import NotFound
 from muster.domain.records import Json
 from muster.http import schemas, schemas_deployed
@@ -22,6 +24,7 @@ from muster.service.registry import change_view
 from muster.service.values import ChangeFilter
 
 CHANGES: Final = "/api/v1/changes"
+_kind = parse.one_of(KINDS)
 
 
 @get(CHANGES, summary="List changes, newest first")
@@ -42,7 +45,7 @@ async def changes(
         number=number,
         environment=environment,
         actor=actor,
-        kinds=tuple(kind or ()),
+        kinds=tuple(_kind(each, "kind") for each in kind or ()),
         since=None if since is None else moment(since, "since"),
         until=None if until is None else moment(until, "until"),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from litestar import Request, delete, get, patch, post
@@ -15,7 +16,7 @@ from muster.domain.placing import TARGETS
 from muster.domain.records import STAGES, Environment
 from muster.http import schemas_deployed
 from muster.http.answers import Answer, conditional, encoded, listed, no_content, of_write
-from muster.http.parameters import Given, InPath, Reason
+from muster.http.parameters import At, Given, InPath, Reason
 from muster.http.services import Services
 from muster.http.writes import Asking, reason_given, write
 from muster.service.committer import Recorded
@@ -41,8 +42,7 @@ def _from(form: Form, old: Environment) -> Environment:
 def _answer(services: Services, name: str, created: int = 200) -> Any:
     def answer(recorded: Recorded) -> Answer[Any]:
         if recorded.repeated and recorded.logged is not None:
-            then = services.past.environments(recorded.logged)
-            environment = next(each for each in then if each.name == name)
+            environment = services.past.environment(recorded.logged, name)
             touched = recorded.logged.commit
         else:
             environment, touched = services.registry.environment(name)
@@ -72,11 +72,20 @@ async def create(services: Given, asked: Asking) -> Answer[schemas_deployed.Envi
 
 @get(ENVIRONMENT, summary="Show an environment")
 async def environment(
-    services: Given, request: Request[Any, Any, Any], environment: InPath
+    services: Given, request: Request[Any, Any, Any], environment: InPath, at: At = None
 ) -> Answer[schemas_deployed.EnvironmentRecord]:
+    if at is not None:
+        return await services.pools.reads.run(partial(_as_it_was, services, environment, at))
     found, touched = services.registry.environment(environment)
     content = encoded(codec.environment_to_dict(found))
     return conditional(content, touched, request.headers.get("if-none-match"))
+
+
+def _as_it_was(services: Services, name: str, at: str) -> Answer[Any]:
+    """The record at a time or commit. Raises NotFound and Invalid."""
+    moment = services.past.at(at)
+    found = services.past.environment(moment, name)
+    return Answer(encoded(codec.environment_to_dict(found)), headers={"muster-head": moment.commit})
 
 
 @patch(ENVIRONMENT, summary="Change an environment's rules", opt={"body": schemas_deployed.EnvironmentUpdate})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import hashlib
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
@@ -73,10 +74,11 @@ async def upload(
     if key is not None and (first := services.registry.answered(key)) is not None and first.logged:
         files_then = services.past.version(first.logged, name, number).files
         return _uploaded(next(file for file in files_then if file.path == wanted), first)
-    change = AttachFile(name, number, Artifact(wanted, 0, declared or "0" * 64))
-    conditioned(change, if_match(headers.get("if-match")))
+    if (expected := if_match(headers.get("if-match"))) is not None:
+        raise Invalid.one("If-Match", expected, "is not taken here")
     if dry_run:
-        return await previewed(services, change)
+        digest = declared or await _digest(request.receive)
+        return await previewed(services, AttachFile(name, number, Artifact(wanted, 0, digest)))
     chunks = _chunks(request.receive, asyncio.get_running_loop())
     attach = partial(services.registry.attach, name, number, wanted, chunks, actor)
     return _uploaded(
@@ -111,6 +113,16 @@ async def _next(receive: Receive) -> Any:
             return await receive()
     except TimeoutError:
         raise Invalid.one("body", "what came", f"must not stall for {STALLED_S:g} s") from None
+
+
+async def _digest(receive: Receive) -> str:
+    """The sha256 of the body, which is kept nowhere."""
+    digest = hashlib.sha256()
+    while True:
+        message = await _next(receive)
+        digest.update(message.get("body", b""))
+        if not message.get("more_body"):
+            return digest.hexdigest()
 
 
 def declared_digest(digest: str | None, sha256: str | None) -> str | None:
@@ -205,9 +217,10 @@ async def finalize(
     reason = form.take("reason", parse.reason, "")
     form.close()
     name, number = place_of(services.registry, model, version)
-    change = conditioned(Finalize(name, number), asked.expected)
+    conditioned(Finalize(name, number), asked.expected)
     if asked.dry_run:
-        return await previewed(services, change)
+        finalization = partial(services.registry.finalization, name, number)
+        return await previewed(services, await services.pools.writes.run(finalization))
     work = partial(services.registry.finalize, name, number, asked.actor, reason, asked.request)
     return version_answer(services)(await services.pools.writes.run(work))
 

@@ -12,11 +12,11 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import QueryParameter
 
 from muster.domain import parse
-from muster.domain.changes import UNSET, DeleteVersion, SetStage, UpdateVersion
+from muster.domain.changes import UNSET, DeleteVersion, Note, SetStage, UpdateVersion
 from muster.domain.errors import Invalid
 from muster.domain.records import KINDS, STAGES
 from muster.http import schemas, schemas_deployed
-from muster.http.answers import Answer, encoded, listed, no_content
+from muster.http.answers import Answer, encoded, listed, no_content, of_write
 from muster.http.api_models import MODEL
 from muster.http.paging import cursor, place
 from muster.http.parameters import After, At, Given, InPath, Limit, Order, Reason, Tags, Wanted
@@ -25,6 +25,7 @@ from muster.http.references import place_of
 from muster.http.services import Services
 from muster.http.views import place_then, version_answer, version_read
 from muster.http.writes import Asking, reason_given, write
+from muster.service.committer import Recorded
 from muster.service.registry import change_view
 from muster.service.values import VersionFilter
 
@@ -191,6 +192,25 @@ async def stage(
     return await write(services, asked, reason, change, version_answer(services))
 
 
+@post(
+    f"{VERSION}/notes", summary="Write words about a version into its history", opt={"body": schemas.NewNote}
+)
+async def note(services: Given, asked: Asking, model: InPath, version: InPath) -> Answer[schemas.Change]:
+    form = asked.form()
+    message = form.need("message", parse.message, "")
+    reason = form.take("reason", parse.reason, "")
+    form.close()
+
+    def change() -> Note:
+        return Note(*place_of(services.registry, model, version), message)
+
+    def answer(recorded: Recorded) -> Answer[Any]:
+        assert recorded.logged is not None  # a note is always a commit
+        return of_write(change_view(recorded.logged), recorded, 201)
+
+    return await write(services, asked, reason, change, answer)
+
+
 @get(f"{VERSION}/history", summary="Say who did what to a version, newest first")
 async def history(
     services: Given, model: InPath, version: InPath, limit: Limit = 100, after: After = None
@@ -206,4 +226,4 @@ async def history(
 
 def routes() -> list[HTTPRouteHandler]:
     """All routes of versions."""
-    return [versions, all_versions, register, resolve, version, update, remove, stage, history]
+    return [versions, all_versions, register, resolve, version, update, remove, stage, note, history]

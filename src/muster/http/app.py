@@ -25,8 +25,9 @@ from muster.http import (
 )
 from muster.http.edge import Edge
 from muster.http.metrics import Durations, RegistryMetrics
-from muster.http.openapi import Document
+from muster.http.openapi import Document, schema_router
 from muster.http.problems import answered
+from muster.http.queries import KnownQuery
 from muster.http.services import AsgiApp, Services
 from muster.http.writes import asked
 
@@ -61,6 +62,7 @@ def create_app(services: Services) -> AsgiApp:
             "services": Provide(lambda: services, sync_to_thread=False),
             "asked": Provide(asked),
         },
+        before_request=KnownQuery(),
         # For all of them: an error is mapped in one place, by its class.
         exception_handlers={MusterError: answered, Exception: answered},
         state=State({"durations": durations}),
@@ -73,7 +75,7 @@ def create_app(services: Services) -> AsgiApp:
             description="AI model registry and deployment manager in which every change is one Git commit",
             license=License(name="Apache-2.0"),
             render_plugins=[Document()],
-            path="/schema",
+            openapi_router=schema_router(),
         ),
     )
     return Edge(services, app, durations)

@@ -46,5 +46,6 @@ def decode(content: bytes) -> object:
         raise Invalid.one("body", "…", "must not be nested so deeply") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         reason = str(error).removeprefix("JSON is malformed: ")
-        raise Invalid.one("body", content[:60], f"must be JSON in UTF-8 ({reason})") from None
+        start = content[:60].decode(errors="replace")
+        raise Invalid.one("body", start, f"must be JSON in UTF-8 ({reason})") from None
     return decoded

@@ -87,7 +87,8 @@ class Edge:
             await self._services.gateway(scope, exchange.receive, exchange.send)
             return "/serve"
         path = exchange.path = decoded(raw)
-        if scope["method"] == "GET" and raw.startswith(_MODEL) and raw.find(b"/", len(_MODEL)) < 0:
+        plainly = scope["method"] == "GET" and not scope["query_string"]
+        if plainly and raw.startswith(_MODEL) and raw.find(b"/", len(_MODEL)) < 0:
             if_none_match = headers.get(b"if-none-match")
             tag = None if if_none_match is None else if_none_match.decode("latin-1")
             content, status, answer = plain.record_of(self._services, path[len(_MODEL) :], tag)

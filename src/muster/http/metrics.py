@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from muster.http.services import Services
 from muster.service.values import VersionFilter
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+# They say when this process first saw a series: a line more for each, and no use to anybody.
+disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus_client gives it no types
 
 
 class Durations:

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
-from litestar import Litestar, MediaType, Request
+from litestar import Litestar, MediaType, Request, Router
+from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.routes import HTTPRoute
@@ -47,6 +48,16 @@ class Document(OpenAPIRenderPlugin):
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:  # noqa: ARG002
         return msgspec.json.encode(described(request.app))
+
+
+def schema_router() -> Router:
+    """Where the document is. Litestar's own answers any other path there with a page in HTML."""
+
+    async def only_the_document(request: Request[Any, Any, Any]) -> None:
+        if request.path_params:
+            raise NotFoundException
+
+    return Router("/schema", route_handlers=[], include_in_schema=False, before_request=only_the_document)
 
 
 def described(app: Litestar) -> dict[str, Any]:

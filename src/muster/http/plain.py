@@ -16,9 +16,10 @@ from muster.domain.errors import Invalid, NotFound
 from muster.domain.records import STAGES, Config, Json
 from muster.http import schemas
 from muster.http.answers import Answer, encoded, etag, matches, of_write
-from muster.http.parameters import Before, Given, InPath, Limit, Tags, Wanted
+from muster.http.parameters import At, Before, Given, InPath, Limit, Tags, Wanted
 from muster.http.references import label_or_number, version_meant
 from muster.http.services import Services
+from muster.http.views import version_read
 from muster.http.writes import Asked, Asking, answered_before, begun, conditioned, ended, previewed, write
 from muster.service.committer import Recorded
 from muster.service.deployer import Placing
@@ -78,9 +79,20 @@ def tags_wanted(tags: list[str] | None) -> dict[str, str]:
 
 @get("/models/{model_id:str}", summary="Show a version's record")
 async def model(
-    services: Given, request: Request[Any, Any, Any], model_id: InPath
+    services: Given, request: Request[Any, Any, Any], model_id: InPath, at: At = None
 ) -> Answer[schemas.VersionRecord]:
-    return Answer(*record_of(services, model_id, request.headers.get("if-none-match")))
+    if at is None:
+        return Answer(*record_of(services, model_id, request.headers.get("if-none-match")))
+    return await services.pools.reads.run(partial(_record_at, services, model_id, at))
+
+
+def _record_at(services: Services, model_id: str, at: str) -> Answer[Any]:
+    """The record as it was at a time or commit. Raises NotFound and Invalid."""
+    with services.registry.index.snapshot() as now:
+        place = now.identified(model_id)
+    if place is None:
+        raise NotFound("model", model_id)
+    return version_read(services, place, at, None)
 
 
 def record_of(

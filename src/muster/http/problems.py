@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -17,6 +18,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
 from muster.domain.errors import (
+    NOTHING,
     Conflict,
     Denied,
     DidNotStart,
@@ -29,6 +31,7 @@ from muster.domain.errors import (
     StorageFull,
     TooLarge,
     Unavailable,
+    shown,
 )
 
 STATUS: Final[dict[type[MusterError], int]] = {
@@ -88,8 +91,6 @@ def refusal(error: Exception) -> Refusal:
             status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
             headers = {"retry-after": "1"} if status == 503 else {}
             return Refusal(status, error.message, error.code, error.facts(), headers)
-        case ValidationException():
-            return refusal(Invalid(_problems(error)))
         case HTTPException():
             phrase = HTTPStatus(error.status_code).phrase
             code = phrase.lower().replace(" ", "_")
@@ -101,6 +102,8 @@ def refusal(error: Exception) -> Refusal:
 
 def answered(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """The answer to a request whose handler raised `error`."""
+    if isinstance(error, ValidationException):
+        error = unusable(error, request.query_params)
     refused = refusal(error)
     if refused.status >= 500:
         log.error("request failed", path=request.scope["path"], error=str(error), exc_info=error)
@@ -109,12 +112,29 @@ def answered(request: Request[Any, Any, Any], error: Exception) -> Response[byte
     return Response(body, status_code=status, media_type=media_type, headers=refused.headers)
 
 
-def _problems(error: ValidationException) -> list[Problem]:
-    """What Litestar found wrong with the parameters of a request."""
+def unusable(error: ValidationException, given: Mapping[str, Any]) -> Invalid:
+    """What Litestar found wrong with the parameters of a request, in our words; `given` is its query."""
+    if missing := re.match(r"Missing required query parameter '(\w+)'", error.detail):
+        return Invalid([Problem(missing[1], NOTHING, "is required")])
     extra = error.extra if isinstance(error.extra, list) else []
-    found = [
-        Problem(str(each.get("key", "request")), "what was given", str(each.get("message", "is wrong")))
-        for each in extra
-        if isinstance(each, dict)
-    ]
-    return found or [Problem("request", "what was given", error.detail)]
+    found = [(str(each.get("key", "request")), str(each.get("message"))) for each in extra]
+    return Invalid(
+        [
+            Problem(key, shown(given[key]) if key in given else NOTHING, _rule(message))
+            for key, message in found
+        ]
+        or [Problem("request", NOTHING, error.detail)]
+    )
+
+
+_KINDS: Final = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
+_BOUNDS: Final = {">=": "at least", "<=": "at most"}
+
+
+def _rule(message: str) -> str:
+    """msgspec's sentence (as in "Expected `int | null` >= 1") as the other rules are written."""
+    expected = re.match(r"Expected `(\w+)(?: \| null)?`(?: ([<>]=) (\S+))?", message)
+    if expected is None or expected[1] not in _KINDS:
+        return message
+    bound = f" of {_BOUNDS[expected[2]]} {expected[3]}" if expected[2] else ""
+    return f"must be {_KINDS[expected[1]]}{bound}"

@@ -288,6 +288,13 @@ class StageUpdate(Body):
     reason: Reason | None = None
 
 
+class NewNote(Body):
+    """`message` becomes the subject of the commit; what follows its first line, the body."""
+
+    message: Reason
+    reason: Reason | None = None
+
+
 class OnlyReason(Body):
     reason: Reason | None = None
 

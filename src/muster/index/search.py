@@ -200,7 +200,7 @@ class VersionLists(Reads):
         """
         shape = _shape(wanted)
         values = _values(wanted, shape) | {"limit": limit}
-        if order.startswith(_METRIC):
+        if order.startswith(_METRIC) and order != _METRIC:
             return self._by_metric(shape, values, order.removeprefix(_METRIC), after, limit, descending)
         if order not in _ORDERS:
             names = ", ".join((*_ORDERS, f"{_METRIC}NAME"))

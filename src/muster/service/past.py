@@ -92,6 +92,13 @@ class Past:
         ]
         return sorted(found, key=lambda environment: (-environment.rank, environment.name))
 
+    def environment(self, at: Logged, name: str) -> Environment:
+        """An environment as it was. Raises NotFound."""
+        for environment in self.environments(at):
+            if environment.name == name:
+                return environment
+        raise NotFound("environment", f"{name} at {at.commit[:10]}")
+
     def deployment(self, at: Logged, environment: str, model: str) -> Deployment | None:
         """What was declared for the model there; None if nothing ever was."""
         data = self._history.read(at.commit, names.deployment_path(environment, model))

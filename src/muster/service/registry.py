@@ -197,9 +197,13 @@ class Registry:
         self, model: str, number: int, actor: Actor, reason: str = "", request: Request | None = None
     ) -> Recorded:
         """Fix the set of files for ever, with the signature read from them. Blocks."""
+        return self.submit(self.finalization(model, number), actor, reason, request).result()
+
+    def finalization(self, model: str, number: int) -> Finalize:
+        """The change that fixes a version's files, with the signature read from them. Blocks."""
         version = self.version(model, number)
         signature = self._inspector.signature(version.files) if version.state == "pending" else None
-        return self.submit(Finalize(model, number, signature), actor, reason, request).result()
+        return Finalize(model, number, signature)
 
     def file(self, model: str, number: int, path: str) -> Artifact:
         """A file of a live version. Raises NotFound."""
