@@ -53,8 +53,8 @@ def is_refused(server: Server, name: str) -> None:
 
 
 def test_on_a_full_disk_serving_and_rollback_go_on(disk: Path) -> None:
+    # Its log is on that disk, too.
     with Server(disk / "home", **RESERVE) as server:
-        server.log = disk.parent / "server.log"
         for number in (1, 2, 3):
             server.register_with_file("iris", f"v{number}", "model.onnx", iris_onnx(10.0**number))
             assert server.post(f"/models/iris_v{number}/deploy").status_code == 200

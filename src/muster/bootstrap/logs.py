@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
+from contextlib import suppress
+from typing import IO, Any, BinaryIO, TextIO, cast
 
 import msgspec
 import structlog
@@ -25,10 +26,12 @@ def configure(form: str, level: str) -> None:
     last: list[structlog.typing.Processor]
     if console:
         last = [structlog.dev.ConsoleRenderer()]
-        factory: Any = structlog.PrintLoggerFactory(sys.stderr)
+        factory: Any = structlog.PrintLoggerFactory(cast(TextIO, _Output(sys.stderr)))
     else:
         last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_encoded)]
-        factory = structlog.BytesLoggerFactory(sys.stderr.buffer)
+        # Past the buffer, which would keep a line that the disk refused, and fail again with it.
+        straight = getattr(sys.stderr.buffer, "raw", sys.stderr.buffer)
+        factory = structlog.BytesLoggerFactory(cast(BinaryIO, _Output(straight)))
     structlog.configure(
         processors=[*shared, *last],
         logger_factory=factory,
@@ -64,6 +67,21 @@ def _configure_libraries(
         logger.propagate = True
     logging.getLogger("uvicorn.access").disabled = True
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+
+
+class _Output:
+    """Where our own lines go. One that it does not take is lost: on a full disk requests go on."""
+
+    def __init__(self, to: IO[Any]) -> None:
+        self._to = to
+
+    def write(self, line: str | bytes) -> None:
+        with suppress(OSError):
+            self._to.write(line)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._to.flush()
 
 
 def _encoded(line: Any, **_: object) -> bytes:
