@@ -121,7 +121,7 @@ class Deployments(Versions):
         self, *, environment: str | None = None, model: str | None = None, at: str | None = None
     ) -> Board:
         """What is deployed, or was at a time or commit, with who declared it, when and why."""
-        return self.calls.board(path("deployments"), environment=environment, model=model, at=at)
+        return self.calls.whole(path("deployments"), environment=environment, model=model, at=at)
 
     def deployment(self, environment: str, model: str, *, at: str | None = None) -> Record:
         """Declared and observed of one model in one environment."""
@@ -189,11 +189,17 @@ class Deployments(Versions):
         version: str | None = None,
         sha256: str | None = None,
         instance: str | None = None,
+        stopped: bool = False,
         reason: str = "",
+        dry_run: bool = False,
     ) -> Record:
-        """Say what runs there, by version or by a file's digest; gives how that stands to the declared."""
-        body = given(version=version, sha256=sha256, instance=instance, reason=reason)
-        return self.calls.write("PUT", f"{_at(environment, model)}/observed", body)
+        """Say what runs there, by version or by a file's digest; gives how that stands to the declared.
+
+        With `stopped` say that the instance is gone: nothing is expected of it any more.
+        """
+        gone = stopped or None
+        body = given(version=version, sha256=sha256, instance=instance, stopped=gone, reason=reason)
+        return self.calls.write("PUT", f"{_at(environment, model)}/observed", body, dry_run=dry_run)
 
     def predict(self, model: str, request: Mapping[str, Any], environment: str = "production") -> Record:
         """Ask the version that is deployed there.
@@ -214,7 +220,7 @@ class Deployments(Versions):
 
     def environments(self) -> Board:
         """The environments, the highest rank first."""
-        return self.calls.board(path("environments"))
+        return self.calls.whole(path("environments"))
 
     def environment(self, name: str) -> Record:
         """An environment and its rules."""

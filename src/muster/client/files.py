@@ -102,7 +102,7 @@ class FilesOf(Changes):
 
     def files(self, ref: str) -> Board:
         """Path, size and sha256 of each file of a version."""
-        return self.calls.board(f"{self._place(ref)}/files")
+        return self.calls.whole(f"{self._place(ref)}/files")
 
     def upload(
         self,

@@ -67,7 +67,7 @@ class Models:
 
     def aliases(self, model: str) -> Board:
         """The aliases of a model and what they mean."""
-        return self.calls.board(path("models", model, "aliases"))
+        return self.calls.whole(path("models", model, "aliases"))
 
     def set_alias(
         self, model: str, alias: str, version: str, *, reason: str = "", dry_run: bool = False
