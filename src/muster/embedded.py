@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from muster.bootstrap import Home, import_file, open_home
+from muster.client.tables import Board, Record
 from muster.domain.changes import Actor, Deploy, Note, RollBack
 from muster.domain.errors import Invalid
 from muster.domain.parse import config as parse_config
@@ -29,13 +30,12 @@ from muster.service.registry import change_view
 from muster.service.values import VersionFilter
 from muster.settings import Settings, load
 
-Record = dict[str, Any]
-
 _PAGE = 1000
+_SHOWN = 100  # records in a notebook's table
 
 
 class _Models(Mapping[str, Record]):
-    """All records by model id, in the order of registration; always as they are now."""
+    """All records by model id, in the order of registration, as they are now; a table in a notebook."""
 
     def __init__(self, registry: ModelRegistry) -> None:
         self._registry = registry
@@ -55,9 +55,14 @@ class _Models(Mapping[str, Record]):
     def __repr__(self) -> str:
         return repr(dict(self))
 
+    def _repr_html_(self) -> str:
+        count = len(self)
+        first = list(self)[:_SHOWN]
+        return Board((self[model_id] for model_id in first), count)._repr_html_()
+
 
 class ModelRegistry:
-    """The registry in a home's folder.
+    """The registry in a home's folder. Its answers are plain dicts and lists, shown as tables in a notebook.
 
     Raises, as every method may:
         Invalid: a value is wrong; the message names field, value and rule.
@@ -140,8 +145,7 @@ class ModelRegistry:
     def get_model(self, model_id: str) -> Record | None:
         """The record of a version; None if there is none."""
         found = self._home.registry.index.find(model_id)
-        record: Record | None = None if found is None else json.loads(found.document)
-        return record
+        return None if found is None else Record(json.loads(found.document))
 
     def list_models(self) -> list[str]:
         """All model ids, in the order of registration."""
@@ -170,7 +174,7 @@ class ModelRegistry:
         parsed = parse_config(config or {})
         change = Deploy(found.model, found.number, environment, parsed)
         self._home.deployer.begin(change, self._actor, parse_reason(reason)).result()
-        return self._home.registry.record(found.model_id)
+        return Record(self._home.registry.record(found.model_id))
 
     def rollback(
         self,
@@ -187,20 +191,21 @@ class ModelRegistry:
         back = registry.locate(to).number if to is not None else None
         change = RollBack(found.model, found.number, environment, back, empty)
         self._home.deployer.begin(change, self._actor, parse_reason(reason)).result()
-        return registry.record(found.model_id)
+        return Record(registry.record(found.model_id))
 
     # ------------------------------------------------------------ what happened
 
-    def history(self, model_id: str) -> list[Record]:
+    def history(self, model_id: str) -> Board:
         """The changes that name the version, newest first."""
         registry = self._home.registry
         found = registry.find(model_id)
-        return [change_view(logged) for logged in registry.version_history(found.model, found.number)]
+        logged = registry.version_history(found.model, found.number)
+        return Board(change_view(each) for each in logged)
 
-    def at(self, moment: str) -> list[Record]:
+    def at(self, moment: str) -> Board:
         """What was deployed at a time (RFC 3339) or commit."""
         past = self._home.past
-        return past.deployments(past.at(moment))
+        return Board(past.deployments(past.at(moment)))
 
     def note(self, model_id: str, message: str) -> str:
         """Write words about a version into its history; gives the commit."""
