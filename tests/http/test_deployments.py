@@ -249,3 +249,17 @@ def test_the_list_shows_how_each_deployment_stands(server: Live, elsewhere: str)
     assert standings == {"production": "recorded", "edge": "unknown"}
     assert answer.headers["Muster-Head"]
     assert server.http.get("/api/v1/deployments?environment=moon").status_code == 404
+
+
+def test_the_list_shows_what_runs_though_nobody_declared_it(server: Live, elsewhere: str) -> None:
+    name = fresh("ext")
+    server.register(name)
+    observed = f"{place(name, elsewhere)}/observed"
+    listed = {"params": {"model": name, "environment": elsewhere}}
+    server.send("PUT", observed, json={"version": "v1", "instance": "pod-1"})
+    (item,) = server.send("GET", "/api/v1/deployments", **listed).json()["items"]
+    assert (item["number"], item["status"]["standing"]) == (None, "undeclared")
+    gone = server.send("PUT", observed, json={"stopped": True, "instance": "pod-1"}).json()
+    assert (gone["standing"], gone["reports"]) == ("none", [])
+    assert server.send("GET", "/api/v1/deployments", **listed).json()["items"] == []
+    assert server.http.put(observed, json={"stopped": True, "instance": "pod-1"}).status_code == 404

@@ -179,17 +179,18 @@ class TestWhatOthersRun:
         site.world.do(deploy(number=3, environment="edge"))
         status = site.report(2)
         assert status.standing == "drifted"
-        assert status.sentence == "pod-1 reports version 2; version 3 is declared"
+        assert status.sentence == "pod-1 reports v2; v3 is declared"
 
     def test_one_instance_that_drifted_is_enough(self, site: Site) -> None:
         site.world.do(deploy(number=3, environment="edge"))
         site.report(3, instance="pod-1")
-        assert site.report(2, instance="pod-2").sentence.startswith("pod-2 reports version 2;")
+        assert site.report(2, instance="pod-2").sentence.startswith("pod-2 reports v2;")
 
     def test_what_nobody_declared_is_undeclared(self, site: Site) -> None:
         status = site.report(1)
         assert status.standing == "undeclared"
-        assert status.sentence == "runs, but nobody declared it: pod-1 reports version 1"
+        assert status.sentence == "runs, but nobody declared it: pod-1 reports v1"
+        assert site.observer.undeclared() == [EDGE]
 
     def test_a_file_says_the_version_too(self, site: Site) -> None:
         site.world.do(deploy(number=2, environment="edge"))
@@ -225,6 +226,33 @@ class TestWhatOthersRun:
         status = site.observer.status(*EDGE)
         assert (status.standing, status.sentence) == ("unknown", "pod-1 has not reported")
         assert site.observations()[-1].instance == "pod-1"
+
+    def test_an_instance_that_is_gone_is_expected_no_more(self, site: Site) -> None:
+        site.world.do(deploy(number=2, environment="edge"))
+        site.report(1, instance="pod-1")
+        site.report(2, instance="pod-2")
+        status = site.observer.stopped(*EDGE, instance="pod-1", actor=ADA)
+        assert (status.standing, status.sentence) == ("in sync", "v2 runs as declared")
+        assert site.seen()[-1] == ("stopped", 1)
+        site.restart()
+        assert [report.instance for report in site.observer.reports(*EDGE)] == ["pod-2"]
+        with pytest.raises(NotFound):
+            site.observer.stopped(*EDGE, instance="pod-1", actor=ADA)
+
+    def test_it_stands_so_since_the_later_of_declaration_and_report(self, site: Site) -> None:
+        began = site.report(2).since
+        site.world.clock.forward(seconds=5)
+        site.world.do(deploy(number=3, environment="edge"))
+        status = site.observer.status(*EDGE)
+        assert status.standing == "drifted"
+        assert status.since is not None
+        assert began is not None
+        assert status.since > began
+
+    def test_a_report_of_what_muster_runs_itself_does_not_hide_it(self, site: Site) -> None:
+        site.deploy(1)
+        site.observer.report(*HERE, instance="a script", number=2, digest=None, actor=ADA)
+        assert site.observer.status(*HERE).standing == "ready"
 
     def test_it_is_recorded_once_and_so_is_the_return(self, site: Site) -> None:
         site.world.do(deploy(number=2, environment="edge"))

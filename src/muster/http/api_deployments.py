@@ -197,28 +197,31 @@ async def observed(
     form = asked.form()
     version = form.take("version", label_or_number, None)
     digest = form.take("sha256", names.digest, None)
+    stopped = form.take("stopped", parse.boolean, False)
     instance = form.take("instance", parse.name, "default")
     reason = form.take("reason", parse.reason, "")
     form.close()
-    if (version is None) == (digest is None):
-        raise Invalid.one("version", version, "must be given, or else sha256, the digest of a file that runs")
+    if [version is not None, digest is not None, stopped].count(True) != 1:
+        rule = "must be given, or else sha256, the digest of a file that runs, or stopped: true"
+        raise Invalid.one("version", version, rule)
     if services.registry.index.model_record(model) is None:
         raise NotFound("model", model)
     number = None if version is None else place_of(services.registry, model, version)[1]
-    change = conditioned(Observe(model, environment, "running", number, instance, digest), asked.expected)
+    state = "stopped" if stopped else "running"
+    change = conditioned(Observe(model, environment, state, number, instance, digest), asked.expected)
     if asked.dry_run:
         return await previewed(services, change)
-    report = partial(
-        services.observer.report,
+    said = partial(
+        services.observer.stopped
+        if stopped
+        else partial(services.observer.report, number=number, digest=digest),
         environment,
         model,
         instance=instance,
-        number=number,
-        digest=digest,
         actor=asked.actor,
         reason=reason,
     )
-    status = await services.pools.writes.run(report)
+    status = await services.pools.writes.run(said)
     reports = [report_view(each) for each in services.observer.reports(environment, model)]
     return Answer(encoded(deployed.status_view(status) | {"reports": reports}))
 

@@ -79,7 +79,11 @@ def detail_then(services: Services, at: str, environment: str, model: str) -> di
 
 
 def listing(services: Services, environment: str | None, model: str | None) -> list[dict[str, Json]]:
-    """What is deployed now, each with how it stands. Raises NotFound for an unknown environment."""
+    """What is deployed now, each with how it stands, then what runs though nobody declared it.
+
+    Raises:
+        NotFound: there is no such environment.
+    """
     if environment is not None:
         services.registry.environment(environment)
     records = []
@@ -87,6 +91,10 @@ def listing(services: Services, environment: str | None, model: str | None) -> l
         status = services.observer.status(deployment.environment, deployment.model)
         record = services.registry.deployment_record(deployment, by)
         records.append(record | {"status": status_view(status)})
+    for place in services.observer.undeclared():
+        if place[0] == (environment or place[0]) and place[1] == (model or place[1]):
+            status = services.observer.status(*place)
+            records.append(_declared(services, *place)[0] | {"status": status_view(status)})
     return records
 
 

@@ -134,10 +134,11 @@ class DesiredRecord(Struct):
 
 
 class Observation(Body):
-    """What runs: a version, or the sha256 of a file of it."""
+    """What runs: a version, or the sha256 of a file of it; or that the instance runs nothing any more."""
 
     version: str | int | None = None
     sha256: Sha256 | None = None
+    stopped: bool | None = None
     instance: Name | None = None
     reason: Reason | None = None
 

@@ -9,13 +9,13 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from muster.domain.changes import Actor, Observe
-from muster.domain.errors import Invalid, MusterError
+from muster.domain.errors import Invalid, MusterError, NotFound
 from muster.domain.messages import Entry, rfc3339
 from muster.domain.records import Deployment, Json
 from muster.service.ports import Clock, Target
@@ -112,6 +112,8 @@ class Observer:
                 place = (environment.name, entry.model)
                 if entry.instance is None:
                     self._recorded[place] = (entry.observed, entry.number)
+                elif entry.observed == "stopped":
+                    self._reports.get(place, {}).pop(entry.instance, None)
                 else:
                     self._reports.setdefault(place, {})[entry.instance] = self._restored(entry)
 
@@ -181,6 +183,33 @@ class Observer:
             self._reports.setdefault(place, {})[instance] = Report(instance, number, digest, since, now)
         return self.status(environment, model)
 
+    def stopped(
+        self, environment: str, model: str, *, instance: str, actor: Actor, reason: str = ""
+    ) -> Status:
+        """Take that an instance outside runs nothing any more: nothing is expected of it. Blocks.
+
+        Raises:
+            NotFound: it never said that it runs anything.
+        """
+        place = (environment, model)
+        self._recall()
+        with self._lock:
+            old = self._reports.get(place, {}).get(instance)
+        if old is None:
+            raise NotFound("instance", f"{instance} of {model} in {environment}")
+        change = Observe(model, environment, "stopped", old.number, instance, old.digest)
+        self._registry.submit(change, actor, reason).result()
+        with self._lock:
+            self._reports.get(place, {}).pop(instance, None)
+        return self.status(environment, model)
+
+    def undeclared(self) -> list[tuple[str, str]]:
+        """Where something outside runs that nobody declared: environment and model."""
+        self._recall()
+        with self._lock:
+            places = sorted(place for place, reports in self._reports.items() if reports)
+        return [place for place in places if self.status(*place).standing == "undeclared"]
+
     def reports(self, environment: str, model: str) -> list[Report]:
         """What instances outside said last."""
         self._recall()
@@ -201,9 +230,13 @@ class Observer:
         deployment = found[0] if found else None
         record, _ = self._registry.environment(environment)
         reports = self.reports(environment, model)
-        if record.target in self._targets and not reports:
-            return self._here(deployment, self.states(environment, model))
-        return _outside(deployment, reports, rfc3339(self._began))
+        if record.target in self._targets:
+            runs_here = deployment is not None and not deployment.recorded
+            if runs_here or not reports:
+                return self._here(deployment, self.states(environment, model))
+        if deployment is None or found is None:
+            return self._undeclared(model, reports)
+        return self._outside(deployment, found[1].entry.time, reports)
 
     def _here(self, deployment: Deployment | None, states: tuple[InstanceState, ...]) -> Status:
         if deployment is None:
@@ -221,6 +254,41 @@ class Observer:
                 return Status("starting", active.reason or f"version {active.number} is starting")
             case _:
                 return Status("failed", active.reason or f"version {active.number} does not run")
+
+    def _undeclared(self, model: str, reports: Sequence[Report]) -> Status:
+        known = [report for report in reports if report.known]
+        if not known:
+            return Status("none", "nothing is deployed here")
+        names = ", ".join(f"{r.instance} reports {self._what(model, r)}" for r in known)
+        return Status("undeclared", f"runs, but nobody declared it: {names}", rfc3339(known[0].since))
+
+    def _outside(self, declared: Deployment, at: datetime, reports: Sequence[Report]) -> Status:
+        """The word for what instances outside report; one that is not known is never in sync."""
+        known = [report for report in reports if report.known]
+        wrong = [report for report in known if report.number != declared.version]
+        if wrong:
+            names = ", ".join(f"{r.instance} reports {self._what(declared.model, r)}" for r in wrong)
+            sentence = f"{names}; {self._called(declared.model, declared.version)} is declared"
+            return Status("drifted", sentence, rfc3339(max(at, min(r.since for r in wrong))))
+        if silent := [report for report in reports if not report.known]:
+            names = ", ".join(report.instance for report in silent)
+            verb = "has" if len(silent) == 1 else "have"
+            return Status("unknown", f"{names} {verb} not reported", rfc3339(min(r.since for r in silent)))
+        if not known:
+            return Status("unknown", "nothing has reported what runs", rfc3339(max(at, self._began)))
+        sentence = f"{self._called(declared.model, declared.version)} runs as declared"
+        return Status("in sync", sentence, rfc3339(max(at, *(r.since for r in known))))
+
+    def _what(self, model: str, report: Report) -> str:
+        return f"sha256:{report.digest}" if report.number is None else self._called(model, report.number)
+
+    def _called(self, model: str, number: int | None) -> str:
+        """The version's label; its number if it has none."""
+        try:
+            label = self._registry.version(model, number).label if number is not None else None
+        except NotFound:  # deleted since
+            label = None
+        return label or f"version {number}"
 
     # ------------------------------------------------------------ recording
 
@@ -275,31 +343,6 @@ class Observer:
                 self._registry.submit(change, MUSTER).result()
             except MusterError as error:
                 log.warning("an observation was not recorded", extra={"error": error.message})
-
-
-def _outside(deployment: Deployment | None, reports: list[Report], began: str) -> Status:
-    """The word for what instances outside report; one that is not known is never in sync."""
-    declared = deployment.version if deployment else None
-    known = [report for report in reports if report.known]
-    silent = [report for report in reports if not report.known]
-    wrong = [report for report in known if report.number != declared]
-    if declared is None:
-        if known:
-            names = ", ".join(f"{r.instance} reports {_what(r)}" for r in known)
-            return Status("undeclared", f"runs, but nobody declared it: {names}", rfc3339(known[0].since))
-        return Status("none", "nothing is deployed here")
-    if wrong:
-        names = ", ".join(f"{r.instance} reports {_what(r)}" for r in wrong)
-        return Status("drifted", f"{names}; version {declared} is declared", rfc3339(wrong[0].since))
-    if silent:
-        return Status("unknown", f"{silent[0].instance} has not reported", rfc3339(silent[0].since))
-    if not known:
-        return Status("unknown", "nothing has reported what runs", began)
-    return Status("in sync", f"version {declared} runs as declared", rfc3339(max(r.since for r in known)))
-
-
-def _what(report: Report) -> str:
-    return f"version {report.number}" if report.number is not None else f"sha256:{report.digest}"
 
 
 def report_view(report: Report) -> dict[str, Json]:
