@@ -140,6 +140,7 @@ class GatewayServer:
         # With its protocol named: else asyncio leaves Nagle's algorithm on, and every answer takes 40 ms.
         self._listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._listener.bind(("127.0.0.1", 0))
+        self._listener.listen()  # at once, so that nobody is refused before the thread is there
         self.port: int = self._listener.getsockname()[1]
         config = uvicorn.Config(gateway, lifespan="off", log_level="warning", ws="none")
         self._server = uvicorn.Server(config)

@@ -92,6 +92,20 @@ class TestHanging:
         assert (state.process, state.restarts) == (first.process, 0)
 
 
+class TestGivingUp:
+    def test_what_gets_the_traffic_is_tried_again_after_it_was_given_up(self, tmp_path: Path) -> None:
+        site = Site(tmp_path, timing=replace(QUICK, again_s=0.2))
+        secret = tmp_path / "token"
+        try:
+            site.apply(1, site.instance(env={"TOKEN": {"from": f"file:{secret}"}}))
+            assert f"cannot read {secret}" in site.when(1, "failed").reason
+            secret.write_text("it is mounted now")
+            assert site.when(1, "ready").reason == ""
+            assert site.ask("infer", FLOWER_INFER).status == 200
+        finally:
+            site.close()
+
+
 class TestComingBack:
     def test_a_version_wanted_again_as_it_leaves_goes_on_as_it_was(self, site: Site) -> None:
         one = patient(site)

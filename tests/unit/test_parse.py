@@ -250,6 +250,8 @@ class TestConfig:
             "-----BEGIN RSA PRIVATE KEY-----\nMII",
             "AIza" + "x" * 35,
             "postgres://ada:geheim@db.example.org/registry",
+            "https://hooks.slack.com/services/T00/B00/xyz",
+            "Bearer abcdefgh12345",
         ],
     )
     def test_a_value_that_looks_like_a_credential_is_refused_with_advice(self, value: str) -> None:
@@ -258,9 +260,18 @@ class TestConfig:
         assert '{"from": "env:NAME"}' in problem.rule
         assert value not in str(problem)
 
+    @pytest.mark.parametrize("value", [{"from": "tr0ub4dor"}, {"value": "tr0ub4dor"}, {"from": "vault:x"}])
+    def test_what_is_no_reference_is_refused_and_not_repeated(self, value: object) -> None:
+        (problem,) = problems(lambda: parse.config({"env": {"SETTING": value}}))
+        assert problem.rule == 'must be {"from": "env:NAME"} or {"from": "file:/ABSOLUTE/PATH"}'
+        assert "tr0ub4dor" not in str(problem)
+
     @pytest.mark.parametrize(
         "name",
-        ["API_KEY", "apikey", "HF_TOKEN", "DB_PASSWORD", "client_secret", "AWS_ACCESS_KEY_ID", "dbPasswd"],
+        [
+            *("API_KEY", "apikey", "HF_TOKEN", "DB_PASSWORD", "client_secret", "AWS_ACCESS_KEY_ID"),
+            *("dbPasswd", "DB_PWD", "PGPASS", "SMTP_PASS", "HTTP_AUTH", "Authorization", "SLACK_WEBHOOK"),
+        ],
     )
     def test_a_value_whose_name_says_credential_is_refused(self, name: str) -> None:
         (problem,) = problems(lambda: parse.config({"env": {name: "tr0ub4dor"}}))
@@ -272,6 +283,9 @@ class TestConfig:
         [
             ("TOKENIZERS_PARALLELISM", "false"),
             ("MAX_TOKENS", "512"),
+            ("BYPASS", "1"),
+            ("AUTHOR", "ada"),
+            ("KIND", "basic model"),
             ("MODEL_URL", "https://example.org:8080/a@b"),
             ("KEYBOARD", "de"),
             ("OMP_NUM_THREADS", "4"),

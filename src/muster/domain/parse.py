@@ -336,12 +336,13 @@ def registration(body: object, *, strict: bool) -> tuple[RegisterVersion, str]:
 
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _SECRET_NAME = re.compile(  # not MAX_TOKENS, not TOKENIZERS_PARALLELISM
-    r"(?i)(secret|token(?!s|i[sz])|passw(or)?d|passphrase|credential|private_?key|api_?key|access_?key)"
+    r"(?i)(secret|token(?!s|i[sz])|passw(or)?d|passphrase|credential|private_?key|api_?key|access_?key"
+    r"|pgpass|webhook|authorization|(?<![a-z])(auth|bearer|pass|pwd)$)"
 )
 _SECRET_VALUE = re.compile(
     r"AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_|glpat-|hf_[A-Za-z0-9]{20,}|sk-[A-Za-z0-9_-]{16,}"
     r"|xox[abprs]-|eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.|-----BEGIN [A-Z ]*PRIVATE KEY"
-    r"|AIza[0-9A-Za-z_-]{30,}"
+    r"|AIza[0-9A-Za-z_-]{30,}|hooks\.slack\.com/services/|^(?i:bearer|basic) \S{8}"
     r"|[a-z][a-z0-9+.-]*://[^/\s:@]+:[^/\s@]+@"
 )
 _ADVICE = 'give a reference instead: {"from": "env:NAME"} or {"from": "file:PATH"}'
@@ -355,15 +356,13 @@ def _env_value(value: object, field: str) -> Json:
             or not isinstance(where, str)
             or not re.fullmatch(r"(env:[A-Za-z_]\w{0,127}|file:/.+)", where)
         ):
-            raise Invalid.one(field, value, 'must be {"from": "env:NAME"} or {"from": "file:/ABSOLUTE/PATH"}')
+            rule = 'must be {"from": "env:NAME"} or {"from": "file:/ABSOLUTE/PATH"}'
+            raise Invalid([Problem(field, NOTHING, rule)])  # what it holds may be the secret itself
         return {"from": text(where, field, 4096)}
     kept = text(value, field, 32_768)
     if _SECRET_VALUE.search(kept) or (_SECRET_NAME.search(field.rpartition(".")[2]) and kept):
-        raise Invalid.one(
-            field,
-            "(not shown)",
-            f"looks like a credential, and what is recorded can be read for ever; {_ADVICE}",
-        )
+        rule = f"looks like a credential, and what is recorded can be read for ever; {_ADVICE}"
+        raise Invalid([Problem(field, NOTHING, rule)])
     return kept
 
 

@@ -28,9 +28,10 @@ class Timing:
     start_timeout_s: float = 120.0  # until a started worker must be ready
     drain_timeout_s: float = 60.0  # that requests have to end when their version leaves
     stop_timeout_s: float = 10.0  # between asking a worker to end and killing it
-    attempts: int = 5  # starts in a row that may fail before giving up
+    attempts: int = 5  # starts in a row that may fail before it counts as failed
     first_backoff_s: float = 0.2  # after the second failure in a row; then doubled
     last_backoff_s: float = 10.0
+    again_s: float = 30.0  # after it was given up, until what gets the traffic is tried once more
     stable_s: float = 30.0  # a worker that was ready for so long begins a new row
     probe_s: float = 5.0  # between two questions whether a worker lives, and for one answer
     silent_s: float = (
@@ -122,7 +123,7 @@ class Pool:
         )
 
     async def _keep(self, replica: int) -> None:
-        """Keep one worker running, until it has failed too often."""
+        """Keep one worker running, until it has failed too often; if it gets the traffic, even then."""
         timing, loop = self._around.timing, asyncio.get_running_loop()
         failures = 0
         while True:
@@ -142,7 +143,11 @@ class Pool:
             if failures >= (timing.attempts if self.complete or self.patient else 1):
                 self._failed = True
                 self._changed()
-                return
+                if not self.patient:
+                    return
+                await asyncio.sleep(timing.again_s)  # the cause may have gone: memory, a secret's file
+                self._restarts += 1
+                continue
             self._restarts += 1
             self._changed()
             if failures > 1:  # the first time at once: requests are waiting
@@ -175,7 +180,7 @@ class Pool:
         around.crash("worker-ready")
         self._ready = (*self._ready, worker)
         if len(self._ready) == instance.config.replicas:
-            self.complete, self._reason = True, ""
+            self.complete, self._failed, self._reason = True, False, ""
         if len(self._ready) == 1:
             self._ready_since = around.clock()
         self._changed()
