@@ -1,11 +1,10 @@
 """The branch's lock, taken and let go the way Git does it.
 
-`refs/heads/main.lock`, which must not be there before, keeps every other writer of
-the branch out, `git push` and `git update-ref` among them; it holds the new commit
-id and becomes the branch by a rename (gitrepository-layout(5), api-lockfile).
-
-Ours has a second name, and as long as its process lives an flock(2) on it: so one
-whose process was killed is known at once, and is in nobody's way.
+`refs/heads/main.lock`, made with O_EXCL, keeps every other writer of the branch
+out, `git push` and `git update-ref` among them; it holds the new commit id and
+becomes the branch by a rename (gitrepository-layout(5), api-lockfile). On ours is
+an flock(2) as long as its process lives, so that one who was killed is soon in
+nobody's way.
 
 Not through libgit2, whose two fsyncs of a reference hold the interpreter's lock:
 they took a sixth of its time under writing clients, and no read went on meanwhile.
@@ -16,19 +15,20 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Final
 
 from muster.domain.errors import OutcomeUnknown
-from muster.gitstore.repository import BRANCH, TEMPORARY, Repository, fsync_folder
+from muster.gitstore.repository import BRANCH, Repository, fsync_folder
 from muster.service.values import HeadMoved
 
-_WAITS_S: Final = (0.01, 0.03, 0.1, 0.3)
-_ABANDONED_AFTER_S: Final = 30  # a living Git has the lock for milliseconds
+_WAITS_S: Final = (0.01, 0.03, 0.1, 0.3, 0.7)
+# How old a lock gets before nobody is believed to live who holds it.
+_WRITTEN_BYTES: Final = 41
+_WRITTEN_BEARS_S: Final = 1
+_OTHER_BEARS_S: Final = 30
 
 
 class LockedBranch:
@@ -65,13 +65,10 @@ def locked(repository: Repository, expected: str | None) -> Iterator[LockedBranc
         HeadMoved: the branch is elsewhere.
         OSError: the lock cannot be had.
     """
-    lock = (repository.path / BRANCH).with_name("main.lock")
-    second = repository.packs / f"{TEMPORARY}{os.getpid()}_{secrets.token_hex(8)}_lock"
-    descriptor = os.open(second, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644)
+    lock = str(repository.path / f"{BRANCH}.lock")
+    descriptor = _taken(lock)
     inode = os.fstat(descriptor).st_ino
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        _take(second, lock)
         if repository.head() != expected:
             raise HeadMoved(BRANCH)
         yield LockedBranch(repository, descriptor)
@@ -79,31 +76,34 @@ def locked(repository: Repository, expected: str | None) -> Iterator[LockedBranc
         with suppress(FileNotFoundError):
             # Once it has become the branch, a lock there is somebody else's.
             if os.stat(lock).st_ino == inode:
-                lock.unlink()
-        second.unlink(missing_ok=True)
+                os.unlink(lock)
         os.close(descriptor)
 
 
-def _take(second: Path, lock: Path) -> None:
-    """Give the file `second` the name `lock`; waits a little while another program moves the branch."""
-    for wait_s in (0, *_WAITS_S):
-        time.sleep(wait_s)
-        _remove_if_abandoned(lock)
-        with suppress(FileExistsError):
-            lock.hardlink_to(second)
-            return
+def _taken(lock: str) -> int:
+    """The lock as an open file; waits a little while another program moves the branch."""
+    for wait_s in (*_WAITS_S, None):
+        try:
+            descriptor = os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644)
+        except FileExistsError:
+            if wait_s is not None:
+                time.sleep(wait_s)
+                _remove_if_abandoned(lock)
+        else:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            return descriptor
     raise OSError(errno.EBUSY, f"the branch could not be moved: another program holds {lock}")
 
 
-def _remove_if_abandoned(lock: Path) -> None:
+def _remove_if_abandoned(lock: str) -> None:
     """Remove the lock of a process that was killed while it moved the branch."""
-    with suppress(FileNotFoundError), lock.open("rb") as file:
+    with suppress(FileNotFoundError), open(lock, "rb") as file:
         found = os.fstat(file.fileno())
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            return
-        # Git's own has one name and no flock, so only its age says that nobody lives who holds it.
-        abandoned = found.st_nlink > 1 or time.time() - found.st_mtime > _ABANDONED_AFTER_S
-        if abandoned and lock.stat().st_ino == found.st_ino:  # nobody was faster
-            lock.unlink()
+            return  # one of ours, and it lives
+        # A living Git, which takes no flock, moves the branch at once when it has written.
+        bears_s = _WRITTEN_BEARS_S if found.st_size == _WRITTEN_BYTES else _OTHER_BEARS_S
+        if time.time() - found.st_mtime > bears_s and os.stat(lock).st_ino == found.st_ino:
+            os.unlink(lock)

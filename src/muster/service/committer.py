@@ -20,6 +20,7 @@ import logging
 import queue
 import re
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -38,6 +39,7 @@ from muster.service.ports import Clock, Index, Lock, Publisher, Reserve, Transac
 from muster.service.values import HeadMoved, Logged, NewCommit
 
 MAX_BATCH: Final = 64
+LINGER_S: Final = 0.004
 ATTEMPTS: Final = 20
 
 # What goes on when the disk is full, from the reserve that is kept for it.
@@ -148,21 +150,37 @@ class Committer:
             thread.join()
 
     def _run(self) -> None:
+        writers = 1
         while (first := self._queue.get()) is not None:
-            batch = [first]
-            ended = False
-            while len(batch) < MAX_BATCH and not self._queue.empty():
-                item = self._queue.get()
-                if item is None:
-                    ended = True
-                    break
-                batch.append(item)
+            batch, ended = self._gathered(first, writers)
             # From here on nobody can give a change up: what is written is also answered.
             kept = [each for each in batch if each.outcome.set_running_or_notify_cancel()]
             if kept:
                 self._answer(kept)
             if ended:
                 return
+            # Those just answered, and those who asked meanwhile: so many may ask next.
+            writers = len(batch) + self._queue.qsize()
+
+    def _gathered(self, first: Submission, writers: int) -> tuple[list[Submission], bool]:
+        """A batch that begins with `first`, and whether it is the last one.
+
+        Beside what is queued it waits a moment for those who were answered just now:
+        half as many batches cost a third less time, and one writer alone never waits.
+        """
+        batch = [first]
+        until = time.monotonic() + LINGER_S
+        while len(batch) < MAX_BATCH:
+            left = until - time.monotonic()
+            wait = len(batch) < writers and left > 0
+            try:
+                item = self._queue.get(timeout=left) if wait else self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if item is None:
+                return batch, True
+            batch.append(item)
+        return batch, False
 
     def _answer(self, batch: list[Submission]) -> None:
         """Write the batch; on a full disk only what must go on, into the space that is kept for it."""
