@@ -57,7 +57,7 @@ def test_a_version_goes_from_files_to_production_and_back(muster: Run, model: st
         "--tag", "team=vision", "--description", "[bold]first[/]", "--reason", "Nightly",
     )  # fmt: skip
     assert f"Registered {model}/v1 ({model}_v1), 1 file." in registered
-    assert f"Next: muster deploy {model}/v1 --to staging" in registered
+    assert f"Next: muster deploy {model}/v1\n" in registered
     shown = muster("show", f"{model}/v1")
     for text in ("accuracy=0.9", "depth=3", "team=vision", "[bold]first[/]", "model.onnx"):
         assert text in shown
@@ -138,6 +138,60 @@ def test_names_stages_aliases_and_environments(muster: Run, answer: Callable[...
     assert f"Deleted environment {place}." in muster("env", "delete", place)
 
 
+def test_what_describes_a_version_or_a_model_is_changed(
+    muster: Run, answer: Callable[..., Any], model: str
+) -> None:
+    muster("register", model, "v1", "--tag", "a=1", "--tag", "b=2", "--description", "d")
+    ref = f"{model}/v1"
+    muster("update", ref, "--tag", "c=3", "--untag", "a", "--owner", "ada", "--description", "")
+    found = answer("show", ref)
+    assert (found["tags"], found["owner"], found["description"]) == ({"b": "2", "c": "3"}, "ada", "")
+    muster("update", model, "--card", "# Of flowers", "--owner", "bob", "-m", "Handover")
+    assert (answer("show", model)["card"], answer("show", model)["owner"]) == ("# Of flowers", "bob")
+    muster("update", model, "--owner", "", "--card", "")
+    assert (answer("show", model)["card"], answer("show", model)["owner"]) == (None, None)
+    assert "must say what to change" in muster("update", ref, exit_code=2)
+    assert "is for a model" in muster("update", ref, "--card", "x", exit_code=2)
+    assert "must not be a tag that --tag sets" in muster(
+        "update", ref, "--tag", "x=1", "--untag", "x", exit_code=2
+    )
+    muster("update", "nobody", "--owner", "ada", exit_code=3)
+
+
+def test_a_note_is_read_in_the_log(muster: Run, model: str) -> None:
+    muster("register", model, "v1")
+    said = muster("note", f"{model}/v1", "Passed the review", "-m", "Ticket 7")
+    assert f"Noted: Update model {model}_v1: Passed the review" in said
+    assert f"Next: muster log {model}/v1" in said
+    assert "Ticket 7" in muster("log", f"{model}/v1")
+
+
+def test_versions_and_models_are_deleted_but_not_by_mistake(muster: Run, model: str) -> None:
+    for label in ("v1", "v2", "v3"):
+        muster("register", model, label)
+    muster("deploy", f"{model}/v1")
+    assert "undeploy it first" in muster("delete", f"{model}/v1", exit_code=4)
+    assert f"Deleted {model}_v2; its history stays." in muster("delete", f"{model}/v2", "-m", "Not needed")
+    muster("show", f"{model}/v2", exit_code=3)
+    assert "--with-versions deletes them all" in muster("delete", model, exit_code=2)
+    assert "undeploy it first" in muster("delete", model, "--with-versions", exit_code=4)
+    muster("undeploy", model, "--from", "production")
+    muster("delete", model, "--with-versions")
+    muster("show", model, exit_code=3)
+
+
+def test_no_heading_and_no_word_is_broken_at_eighty_columns(muster: Run, model: str) -> None:
+    muster("register", model, "v1")
+    muster("deploy", f"{model}/v1", "--reason", "It recalls more of what is in long reviews")
+    for words in (("status", model), ("log", model), ("models", model)):
+        shown = muster(*words, COLUMNS="80")
+        assert max(map(len, shown.splitlines())) <= 80
+        assert model in shown.split()
+    assert {"ENVIRONMENT", "production", "HEALTH", "recorded:"} <= set(
+        muster("status", model, COLUMNS="80").split()
+    )
+
+
 def test_files_come_back_as_they_were(muster: Run, terminal: Terminal, model: str) -> None:
     muster("register", model, "v1", "--files", "out")
     muster("download", f"{model}/v1", "--to", f"back-{model}")
@@ -160,6 +214,7 @@ def test_the_audit_log_is_written_out(muster: Run, terminal: Terminal, model: st
 def test_a_dry_run_shows_what_would_happen_and_writes_nothing(
     muster: Run, answer: Callable[..., Any], model: str
 ) -> None:
+    muster("register", model, "v2")
     muster("register", model, "v1")
     muster("deploy", f"{model}/v1")
     before = answer("log", "--limit", "1")
@@ -170,6 +225,11 @@ def test_a_dry_run_shows_what_would_happen_and_writes_nothing(
         f"undeploy {model} --from production",
         f"stage {model}/v1 archived",
         f"alias {model}@best v1",
+        f"update {model}/v1 --owner ada",
+        f"update {model} --description changed",
+        f"note {model}/v1 Fine",
+        f"delete {model}/v2",
+        f"report staging {model} --version v1",
         f"env create e-{model}",
         "env update staging --rank 21",
         "env delete development",
@@ -206,7 +266,8 @@ def test_each_kind_of_error_has_its_exit_code_and_the_next_command(
     (broken / "model.onnx").write_bytes(b"not a graph")
     muster("register", model, "v2", "--files", "broken")
     refused = muster("deploy", f"{model}/v2", exit_code=6)
-    assert "did not start" in refused
+    assert refused.count("onnxruntime cannot load model.onnx") == 1
+    assert str(terminal.folder) not in refused
     assert "what was deployed goes on serving" in refused
     assert "does not answer" in muster("status", "--server", "http://127.0.0.1:9", exit_code=7)
     assert "Error: --server" in muster("status", "--server", "nowhere", exit_code=2)

@@ -12,7 +12,18 @@ from typer.testing import CliRunner
 
 from muster.cli.tree import app
 
-WRITES = ("register", "deploy", "rollback", "undeploy", "stage", "alias")
+WRITES = (
+    "register",
+    "deploy",
+    "rollback",
+    "undeploy",
+    "stage",
+    "alias",
+    "update",
+    "note",
+    "delete",
+    "report",
+)
 WRITES_BELOW = ("env create", "env update", "env delete")
 
 

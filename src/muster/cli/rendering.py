@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -49,17 +51,58 @@ def short_time(time: str | None) -> str | None:
 
 
 # Columns that are kept on one line where the terminal is narrow; the others wrap.
-_WHOLE = ("SINCE", "TIME", "WHO", "COMMIT", "CHANGE", "VERSION", "SHA256", "UPDATED", "REGISTERED", "SETTING")
+_WHOLE = ("WHO", "COMMIT", "CHANGE", "VERSION", "SHA256", "SETTING")
+_TIMES = ("SINCE", "TIME", "UPDATED", "REGISTERED")
+_DATE = len("2026-11-24")  # a time that does not fit goes on two lines
+_KEPT = 16  # characters of a word that a narrow terminal does not break
+_GAP = 3  # characters between two columns
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
-    """A plain table."""
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for column in columns:
-        made.add_column(column, overflow="fold", no_wrap=column in _WHOLE)
-    for row in rows:
-        made.add_row(*(value if isinstance(value, Text) else cell(value) for value in row))
-    return made
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> RenderableType:
+    """A plain table, as wide as it needs or the terminal is."""
+    shown = [[value if isinstance(value, Text) else cell(value) for value in row] for row in rows]
+    return _Fitting([(name, [row[at] for row in shown]) for at, name in enumerate(columns)])
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitting:
+    """Columns by name. Rich alone would break the words of one column to spare those of another."""
+
+    columns: Sequence[tuple[str, Sequence[Text]]]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+        room = options.max_width - _GAP * (len(self.columns) - 1) - 2
+        for (name, _), width in zip(self.columns, self._widths(room), strict=True):
+            made.add_column(name, overflow="fold", width=width)
+        for row in zip(*(cells for _, cells in self.columns), strict=True):
+            made.add_row(*row)
+        yield made
+
+    def _widths(self, room: int) -> list[int]:
+        """What the columns need; where that is too much, the widest give way first, down to their words."""
+        lines = [
+            [name, *(line for text in cells for line in text.plain.split("\n"))]
+            for name, cells in self.columns
+        ]
+        widths = [max(map(cell_len, column)) for column in lines]
+        narrowest = [
+            width
+            if name in _WHOLE
+            else min(_KEPT, max(cell_len(word) for line in column for word in line.split()))
+            for (name, _), column, width in zip(self.columns, lines, widths, strict=True)
+        ]
+        while sum(widths) > room:
+            spare = [at for at, width in enumerate(widths) if width > narrowest[at]]
+            if not spare:
+                narrowest = [1] * len(widths)  # no terminal for this: break what must be broken
+                continue
+            widest = max(spare, key=widths.__getitem__)
+            is_time = self.columns[widest][0] in _TIMES
+            widths[widest] = _DATE if is_time and widths[widest] > _DATE else widths[widest] - 1
+            if max(widths) <= 1:
+                break
+        return widths
 
 
 def fields(record: Mapping[str, Any], title: str | None = None) -> RenderableType:
@@ -86,7 +129,7 @@ def standing(status: Mapping[str, Any] | None) -> Text:
     return text
 
 
-def deployments(items: Sequence[Record], *, past: bool) -> Table:
+def deployments(items: Sequence[Record], *, past: bool) -> RenderableType:
     """What runs where: since when, who, why, and whether it is healthy."""
 
     def health(item: Record) -> Text:
@@ -100,9 +143,7 @@ def deployments(items: Sequence[Record], *, past: bool) -> Table:
             item["environment"],
             item["model"],
             item["version"],
-            short_time(item["by"]["time"]),
-            item["by"]["actor"],
-            item["by"]["reason"] or None,
+            *_declared(item),
             health(item),
         )
         for item in items
@@ -111,7 +152,15 @@ def deployments(items: Sequence[Record], *, past: bool) -> Table:
     return table(("ENVIRONMENT", "MODEL", "VERSION", "SINCE", "WHO", "WHY", last), rows)
 
 
-def changes(items: Sequence[Mapping[str, Any]]) -> Table:
+def _declared(item: Record) -> tuple[str | None, str | None, str | None]:
+    """Since when, by whom and why; of what nobody declared, since when it runs."""
+    by = item["by"]
+    if item["number"] is None or by is None:
+        return short_time((item.get("status") or {}).get("since")), None, None
+    return short_time(by["time"]), by["actor"], by["reason"] or None
+
+
+def changes(items: Sequence[Mapping[str, Any]]) -> RenderableType:
     """What happened, newest first."""
     rows = [
         (short_time(i["time"]), i["actor"], i["change"], i["message"], i["reason"] or None, i["commit"][:10])
@@ -120,7 +169,7 @@ def changes(items: Sequence[Mapping[str, Any]]) -> Table:
     return table(("TIME", "WHO", "CHANGE", "WHAT", "WHY", "COMMIT"), rows)
 
 
-def differences(items: Sequence[Mapping[str, Any]]) -> Table:
+def differences(items: Sequence[Mapping[str, Any]]) -> RenderableType:
     """Fields before and after."""
     with_path = any(item.get("path") for item in items)
     columns = ("RECORD", "FIELD", "BEFORE", "AFTER") if with_path else ("FIELD", "BEFORE", "AFTER")

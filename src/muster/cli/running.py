@@ -44,7 +44,7 @@ def status(
             session.client.model(model)
     if not found and not call.as_json:
         of = f" of {model}" if model else ""
-        call.note(f"Nothing{of} {'was' if at else 'is'} deployed. Next: muster deploy REF --to production")
+        call.note(f"Nothing{of} {'was' if at else 'is'} deployed. Next: muster deploy REF")
         return
     call.emit({"items": found, "count": found.total}, lambda: deployments(found, past=at is not None))
     if not session.served and at is None:
@@ -219,14 +219,25 @@ def report(
     instance: Annotated[
         str | None, typer.Option("--instance", metavar="NAME", help="Which instance says so")
     ] = None,
+    stopped: Annotated[
+        bool, typer.Option("--stopped", help="The instance is gone and runs nothing any more")
+    ] = False,
     reason: Reason = "",
+    dry_run: DryRun = False,
 ) -> None:
     """Say what really runs somewhere that Muster does not run itself."""
-    with call.connected(writes=True) as session:
+    with call.connected(writes=not dry_run) as session:
         found = session.client.report(
-            environment, model, version=version, sha256=sha256, instance=instance, reason=reason
+            environment,
+            model,
+            version=version,
+            sha256=sha256,
+            instance=instance,
+            stopped=stopped,
+            reason=reason,
+            dry_run=dry_run,
         )
-    wrote(call, found, False, _standing)
+    wrote(call, found, dry_run, _standing, f"muster status {model}")
 
 
 def _standing(found: Mapping[str, Any]) -> str:

@@ -99,7 +99,7 @@ def register(
         lambda made: (
             f"Registered {made['name']}/{made['version']} ({made['model_id']}), {_many(made['files'])}."
         ),
-        "" if dry_run else f"muster deploy {_word(found['name'], found['version'])} --to staging",
+        "" if dry_run else f"muster deploy {_word(found['name'], found['version'])}",
     )
 
 

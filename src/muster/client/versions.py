@@ -118,6 +118,11 @@ class Versions(Models):
         body = {"stage": stage} | given(reason=reason)
         return self.calls.write("PUT", f"{self._place(ref)}/stage", body, dry_run=dry_run)
 
+    def note(self, ref: str, message: str, *, reason: str = "", dry_run: bool = False) -> Record:
+        """Write words about a version into its history; gives the change."""
+        body = {"message": message} | given(reason=reason)
+        return self.calls.write("POST", f"{self._place(ref)}/notes", body, dry_run=dry_run)
+
     def history(self, model_id: str, *, limit: int | None = None) -> Board:
         """The changes that name the version, newest first."""
         return self.calls.board(f"{self._place(model_id)}/history", limit)
