@@ -263,3 +263,14 @@ def test_the_list_shows_what_runs_though_nobody_declared_it(server: Live, elsewh
     assert (gone["standing"], gone["reports"]) == ("none", [])
     assert server.send("GET", "/api/v1/deployments", **listed).json()["items"] == []
     assert server.http.put(observed, json={"stopped": True, "instance": "pod-1"}).status_code == 404
+
+
+def test_what_is_reported_of_a_deleted_environment_hides_nothing_else(server: Live) -> None:
+    model, environment = fresh(), fresh("edge")
+    server.register(model)
+    server.send("POST", "/api/v1/environments", json={"name": environment, "target": "external"})
+    server.send("PUT", f"/api/v1/deployments/{environment}/{model}/observed", json={"version": "v1"})
+    assert server.send("GET", "/api/v1/deployments", params={"model": model}).json()["count"] == 1
+    server.send("DELETE", f"/api/v1/environments/{environment}")
+    assert server.send("GET", "/api/v1/deployments", params={"model": model}).json()["items"] == []
+    server.send("GET", "/metrics")

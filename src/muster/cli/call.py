@@ -109,7 +109,7 @@ class Call:
         from muster.cli.rendering import plain
 
         lines = [f"Error: {error.message}"]
-        if isinstance(error, DidNotStart) and error.output:
+        if isinstance(error, DidNotStart) and error.output.strip() not in error.message:
             lines += ["The last that it wrote:", *(f"  | {line}" for line in error.output.splitlines()[-20:])]
         if hint := advice(error):
             lines.append(f"Next: {hint}")

@@ -208,7 +208,11 @@ class Observer:
         self._recall()
         with self._lock:
             places = sorted(place for place, reports in self._reports.items() if reports)
-        return [place for place in places if self.status(*place).standing == "undeclared"]
+        index = self._registry.index
+        there = {environment.name for environment, _ in index.environments()}
+        # Of what was deleted meanwhile there is nothing left to say, whoever still reports it.
+        known = [(where, model) for where, model in places if where in there and index.model_record(model)]
+        return [place for place in known if self.status(*place).standing == "undeclared"]
 
     def reports(self, environment: str, model: str) -> list[Report]:
         """What instances outside said last."""

@@ -47,7 +47,8 @@ class OnnxModel:
 
     platform = "onnx_onnxruntime"
 
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(self, folder: Path, main_file: str, threads: int) -> None:
+        path = folder / main_file
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -56,7 +57,7 @@ class OnnxModel:
         try:
             self._session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except _ERRORS as error:
-            raise CannotLoad(f"onnxruntime cannot load {path.name}: {_sentence(error)}") from error
+            raise CannotLoad(f"onnxruntime cannot load {main_file}: {_of_load(error, path)}") from error
         self.inputs = [_tensor(node) for node in self._session.get_inputs()]
         self.outputs = [_tensor(node) for node in self._session.get_outputs()]
 
@@ -84,6 +85,12 @@ def _array(value: Any) -> Array:
     if isinstance(value, list):  # one map a row: class → probability, in order of the classes
         return np.array([list(row.values()) for row in value], dtype=np.float32)
     return np.asarray(value)
+
+
+def _of_load(error: Exception, path: Path) -> str:
+    """Without "Load model from PATH failed:": where the server keeps the file is nobody's business."""
+    sentence = _sentence(error).removeprefix(f"Load model from {path} failed:")
+    return sentence.replace(str(path), path.name).replace(f"{path.parent}/", "").strip()
 
 
 def _sentence(error: Exception) -> str:

@@ -165,7 +165,7 @@ class Onnx:
     def load(self, folder: Path, main_file: str, threads: int) -> Model:
         from muster.serving.onnx_model import OnnxModel
 
-        return OnnxModel(folder / main_file, threads)
+        return OnnxModel(folder, main_file, threads)
 
 
 class Skops:
