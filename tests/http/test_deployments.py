@@ -251,6 +251,23 @@ def test_the_list_shows_how_each_deployment_stands(server: Live, elsewhere: str)
     assert server.http.get("/api/v1/deployments?environment=moon").status_code == 404
 
 
+def test_what_each_instance_ran_at_a_time_is_told_beside_what_was_declared(
+    server: Live, elsewhere: str
+) -> None:
+    name = fresh("ext")
+    server.register(name, "v1")
+    server.register(name, "v2")
+    server.send("PUT", f"{place(name, elsewhere)}?wait=true", json={"version": "v2"})
+    for version, instance in (("v1", "pod-1"), ("v2", "pod-2"), ("v2", "pod-1")):
+        server.send(
+            "PUT", f"{place(name, elsewhere)}/observed", json={"version": version, "instance": instance}
+        )
+    seen = server.send("GET", "/api/v1/changes", params={"model": name, "kind": "observe"}).json()["items"]
+    then = server.send("GET", place(name, elsewhere), params={"at": seen[1]["commit"]}).json()
+    assert then["number"] == 2
+    assert [(each["instance"], each["number"]) for each in then["reports"]] == [("pod-1", 1), ("pod-2", 2)]
+
+
 def test_the_list_shows_what_runs_though_nobody_declared_it(server: Live, elsewhere: str) -> None:
     name = fresh("ext")
     server.register(name)

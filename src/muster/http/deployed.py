@@ -70,12 +70,13 @@ def _declared(services: Services, environment: str, model: str) -> tuple[dict[st
 def detail_then(services: Services, at: str, environment: str, model: str) -> dict[str, Json]:
     """What was declared for the model there at a time or commit, and what was observed last then."""
     moment = services.past.at(at)
+    reports = [report_view(each) for each in services.past.reports(moment, environment, model)]
     for record in services.past.deployments(moment, environment, model):
-        return record
+        return record | {"reports": reports}
     services.past.model(moment, model)
     seen = services.past.observed(moment, environment, model)
     empty = deployment_view(Deployment(environment, model, None), None, None)
-    return empty | {"by": None, "observed": change_view(seen) if seen else None}
+    return empty | {"by": None, "observed": change_view(seen) if seen else None, "reports": reports}
 
 
 def listing(services: Services, environment: str | None, model: str | None) -> list[dict[str, Json]]:

@@ -9,12 +9,15 @@ from datetime import UTC, datetime
 
 from muster.domain import codec, lfs, names
 from muster.domain.errors import Invalid, NotFound
+from muster.domain.messages import Entry
 from muster.domain.records import Artifact, Deployment, Environment, Json, Model, Version
 from muster.domain.views import deployment_view, model_view, version_view
+from muster.service.observing import Report
 from muster.service.ports import History, Index
 from muster.service.registry import change_view
 from muster.service.values import ChangeFilter, Logged
 
+_LOOK_BACK = 10_000  # observations of one model in one environment
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")
 
 
@@ -170,6 +173,19 @@ class Past:
         """The newest observation of what really ran there, up to then."""
         wanted = ChangeFilter(model=model, environment=environment, kinds=("observe",))
         return next(iter(self._index.changes(wanted, before=at.position + 1, limit=1)), None)
+
+    def reports(self, at: Logged, environment: str, model: str) -> list[Report]:
+        """What each instance outside had last said then, by name; those that had gone are left out."""
+        wanted = ChangeFilter(model=model, environment=environment, kinds=("observe",))
+        newest: dict[str, Entry] = {}
+        for logged in self._index.changes(wanted, before=at.position + 1, limit=_LOOK_BACK):
+            if logged.entry.instance is not None:
+                newest.setdefault(logged.entry.instance, logged.entry)
+        return [
+            Report(name, said.number, said.digest, said.time, said.time, known=said.observed != "unknown")
+            for name, said in sorted(newest.items())
+            if said.observed != "stopped"
+        ]
 
     def fields(self, commit: str) -> list[FieldChange]:
         """What a commit changed, field by field."""
