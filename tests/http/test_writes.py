@@ -217,3 +217,19 @@ def test_the_actor_is_shown_as_unverified(server: Live) -> None:
     server.send("POST", "/models", json=body(fresh()), headers={"X-Muster-Actor": "ci+bot@example.com"})
     change = server.http.get("/api/v1/changes?limit=1").json()["items"][0]
     assert (change["actor"], change["verified"]) == ("ci+bot@example.com", False)
+
+
+def test_a_repeated_key_gives_the_first_answer_after_the_version_is_gone(server: Live) -> None:
+    versions = f"/api/v1/models/{fresh()}/versions"
+    server.send("POST", versions, json={"version": "v1", "pending": True})
+    calls: list[tuple[str, str, dict[str, Any]]] = [
+        (
+            "PUT",
+            f"{versions}/v1/files/a.txt",
+            {"content": b"abc", "headers": {"Idempotency-Key": fresh("key")}},
+        ),
+        ("POST", f"{versions}/v1/finalize", {"headers": {"Idempotency-Key": fresh("key")}}),
+    ]
+    first = [server.send(method, path, **sent).content for method, path, sent in calls]
+    server.send("DELETE", f"{versions}/v1")
+    assert [server.send(method, path, **sent).content for method, path, sent in calls] == first

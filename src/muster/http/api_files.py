@@ -27,7 +27,16 @@ from muster.http.ranges import part
 from muster.http.references import place_of, version_of
 from muster.http.services import Receive, Services
 from muster.http.views import version_answer
-from muster.http.writes import Asking, conditioned, if_match, previewed, reason_given, target_of, write
+from muster.http.writes import (
+    Asking,
+    answered_before,
+    conditioned,
+    if_match,
+    previewed,
+    reason_given,
+    target_of,
+    write,
+)
 from muster.service.committer import Recorded
 
 FILES: Final = "/api/v1/models/{model:str}/versions/{version:str}/files"
@@ -70,10 +79,9 @@ async def upload(
     actor, why = auth.actor(headers), reason_given(reason)
     key = auth.idempotency(headers, "PUT", target_of(request), (declared or "").encode())
     wanted = names.artifact_path(path.removeprefix("/"))
+    if key is not None and (first := services.registry.answered(key)) is not None:
+        return _uploaded(_uploaded_then(services, first, wanted), first)
     name, number = place_of(services.registry, model, version)
-    if key is not None and (first := services.registry.answered(key)) is not None and first.logged:
-        files_then = services.past.version(first.logged, name, number).files
-        return _uploaded(next(file for file in files_then if file.path == wanted), first)
     if (expected := if_match(headers.get("if-match"))) is not None:
         raise Invalid.one("If-Match", expected, "is not taken here")
     if dry_run:
@@ -84,6 +92,15 @@ async def upload(
     return _uploaded(
         *await services.pools.uploads.run(partial(attach, expected=declared, reason=why, request=key))
     )
+
+
+def _uploaded_then(services: Services, first: Recorded, path: str) -> Artifact:
+    """The file as the request that made it left it, whatever became of the version."""
+    assert first.logged is not None
+    assert first.model is not None
+    assert first.number is not None
+    files_then = services.past.version(first.logged, first.model, first.number).files
+    return next(file for file in files_then if file.path == path)
 
 
 def _uploaded(file: Artifact, recorded: Recorded) -> Answer[Any]:
@@ -216,6 +233,8 @@ async def finalize(
     form = asked.form()
     reason = form.take("reason", parse.reason, "")
     form.close()
+    if (first := answered_before(services, asked)) is not None:
+        return version_answer(services)(first)
     name, number = place_of(services.registry, model, version)
     conditioned(Finalize(name, number), asked.expected)
     if asked.dry_run:
