@@ -145,6 +145,8 @@ def test_aliases_stages_and_environments_can_be_made_and_removed(client: Client,
     assert client.report(place, model, version="v1", instance="a")["standing"] == "in sync"
     assert client.deployment(place, model)["status"]["standing"] == "in sync"
     client.undeploy(model, place)
+    assert [each["status"]["standing"] for each in client.deployments(environment=place)] == ["undeclared"]
+    assert client.report(place, model, stopped=True, instance="a")["standing"] == "none"
     assert client.deployments(environment=place) == []
     client.delete_environment(place)
     client.delete_model(model)
