@@ -25,4 +25,12 @@ def __getattr__(name: str) -> Any:
     module, what = _WHERE[name]
     if name == "errors":
         return import_module(f"{module}.{what}")
-    return getattr(import_module(module), what)
+    try:
+        return getattr(import_module(module), what)
+    except ModuleNotFoundError as missing:
+        if missing.name is None or missing.name.partition(".")[0] == "muster":
+            raise
+        raise ImportError(
+            f"muster.{name} needs more than the client (there is no {missing.name} here): "
+            "pip install 'muster-registry[server]', or use muster.Client with a server"
+        ) from missing

@@ -73,6 +73,10 @@ def test_what_needs_the_server_part_says_how_to_get_it(terminal: Terminal) -> No
         said = terminal.run("muster", *command, exit_code=7, PYTHONPATH=str(missing))
         assert "pip install 'muster-registry[" in said
         assert "Traceback" not in said
+    embedded = ("python", "-c", "import muster; muster.ModelRegistry()")
+    said = terminal.run(*embedded, exit_code=1, PYTHONPATH=str(missing))
+    assert "muster.ModelRegistry needs more than the client" in said
+    assert "pip install 'muster-registry[server]'" in said
     with terminal.serve() as running:
         url = running.url
         terminal.run("muster", "register", "digits", "v1", "--server", url, PYTHONPATH=str(missing))
