@@ -115,7 +115,6 @@ def _differing(change: c.RegisterVersion, there: Version) -> list[str]:
     now: dict[str, Json] = {
         "description": there.description,
         "training_data": there.training_data,
-        "deployment_status": there.stage,
         "owner": there.owner,
         "tags": dict(there.tags),
         "metrics": dict(there.metrics),
@@ -126,7 +125,10 @@ def _differing(change: c.RegisterVersion, there: Version) -> list[str]:
         "external": there.external,
     }
     asked = content(change)
-    differing = [field for field in asked if codec.canonical(asked[field]) != codec.canonical(now[field])]
+    differing = [field for field in now if codec.canonical(asked[field]) != codec.canonical(now[field])]
+    if not differing and change.stage != there.stage:
+        # Only then: deployments move the stage, so that what it is now says little of what was registered.
+        return ["deployment_status"]
     return differing or ["the content as it was when registered"]
 
 
