@@ -24,7 +24,7 @@ serve: setup ## a server with a lasting registry in $MUSTER_HOME or ./registry
 	@$(BIN)/muster serve --home "$(MUSTER_HOME)" $(ARGS)
 
 test: setup ## every test; names each one skipped for want of a system part
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 $(ARGS)
 
 check: setup ## ruff, mypy strict, import contracts, docs
 	@tools/check.sh
