@@ -3,6 +3,7 @@
 /serve/…             to the gateway, with the path as it was sent
 GET /models/{id}     straight to the record's bytes: asked most, and Litestar's
                      own way to them costs several times what reading them does
+POST /models         straight to the registration, for the same reason
 everything else      to Litestar
 """
 
@@ -25,6 +26,7 @@ from muster.http import plain
 from muster.http.metrics import Durations
 from muster.http.problems import Refusal, refusal
 from muster.http.services import LOOPBACK, AsgiApp, Receive, Scope, Send, Services
+from muster.http.writes import asked_of
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _RUN: Final = secrets.token_hex(4).encode()  # request ids of one run begin alike
@@ -95,6 +97,14 @@ class Edge:
             await exchange.answer(status, "application/json", content, answer)
             return "/models/{model_id}"
         structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
+        if scope["method"] == "POST" and raw == b"/models" and not scope["query_string"]:
+            text = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
+            asked = await asked_of(text, exchange.receive, "POST", "/models?", self._services)
+            registered = await plain.registered(self._services, asked)
+            await exchange.answer(
+                registered.status_code or 201, "application/json", registered.content, registered.headers
+            )
+            return "/models"
         inner = {**scope, "path": path, "request_id": exchange.request_id}
         if scope["method"] == "HEAD":
             # The server leaves the body out by itself; `head` spares the work to make it.

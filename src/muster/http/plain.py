@@ -108,6 +108,11 @@ def record_of(
 
 @post("/models", summary="Register a version", opt={"body": schemas.Registration, "also": {200: None}})
 async def register(services: Given, asked: Asking) -> Answer[schemas.Registered]:
+    return await registered(services, asked)
+
+
+async def registered(services: Services, asked: Asked) -> Answer[schemas.Registered]:
+    """The answer to a registration."""
     change, reason = parse.registration(asked.body, strict=True)
 
     def answer(recorded: Recorded) -> Answer[Any]:

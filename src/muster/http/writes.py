@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,7 +27,7 @@ from muster.domain.records import Json
 from muster.http import auth, bodies
 from muster.http.answers import Answer, encoded
 from muster.http.parameters import DryRun, Given
-from muster.http.services import Services
+from muster.http.services import Receive, Services
 from muster.service import committer
 from muster.service.committer import Recorded
 from muster.service.deployer import Placing
@@ -58,13 +58,24 @@ Asking: TypeAlias = NamedDependency[SkipValidation[Asked]]
 
 async def asked(request: Request[Any, Any, Any], services: Given, dry_run: DryRun = False) -> Asked:
     """Read the request. Raises Invalid, TooLarge and Stale."""
-    headers = request.headers
-    limit = services.max_body_bytes
-    content = await bodies.read(request.receive, headers.get("content-length"), limit)
     target = target_of(request)
+    return await asked_of(request.headers, request.receive, request.method, target, services, dry_run=dry_run)
+
+
+async def asked_of(
+    headers: Mapping[str, str],
+    receive: Receive,
+    method: str,
+    target: str,
+    services: Services,
+    *,
+    dry_run: bool = False,
+) -> Asked:
+    """The same for a request that took no router."""
+    content = await bodies.read(receive, headers.get("content-length"), services.max_body_bytes)
     return Asked(
         actor=auth.actor(headers),
-        request=auth.idempotency(headers, request.method, target, content),
+        request=auth.idempotency(headers, method, target, content),
         expected=if_match(headers.get("if-match")),
         dry_run=dry_run,
         body=bodies.decode(content),
