@@ -256,6 +256,7 @@ def test_a_server_ends_while_an_upload_and_a_long_poll_are_under_way(tmp_path: P
         where = f"/api/v1/deployments/production/{version.name}/desired?wait_s=60"
         poll.sendall(f'GET {where} HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: "none"\r\n\r\n'.encode())
     wait_for(version.incoming, lambda there: there == [])
+    assert version.incoming() == []
     upload.close()
     poll.close()
 

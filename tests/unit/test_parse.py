@@ -195,10 +195,10 @@ class TestRegistrations:
         body = GOOD | body if isinstance(body, dict) else body
         try:
             change, _ = parse.registration(body, strict=True)
+            answer: Any = {"params": change.params, "metrics": change.metrics, "tags": change.tags}
         except Invalid as refused:
-            json.dumps(refused.facts(), ensure_ascii=False).encode()
-        else:
-            encode({"params": change.params, "metrics": change.metrics, "tags": change.tags})
+            answer = refused.facts()
+        assert json.loads(encode(answer)) == json.loads(json.dumps(answer))
 
 
 class TestReasons:

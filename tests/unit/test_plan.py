@@ -321,7 +321,9 @@ class TestFiles:
 
     def test_neighbours_in_a_folder_are_fine(self, state: State) -> None:
         state.do(register(pending=True))
-        state.do(*(attach(path=path) for path in ("a/b", "a/c", "ab", "a.b", "d")))
+        paths = ["a.b", "a/b", "a/c", "ab", "d"]
+        state.do(*(attach(path=path) for path in paths))
+        assert sorted(file.path for file in state.there("digits", 1).files) == paths
 
     def test_what_is_pending_is_not_deployed(self, state: State) -> None:
         state.do(
