@@ -53,7 +53,7 @@ def main() -> int:
     base = project["project"]["dependencies"]
     extras = project["project"]["optional-dependencies"]
     wanted = {
-        "dev.txt": [*base, *extras["server"], *extras["demo"], *group(project, "dev")],
+        "dev.txt": [*base, *extras["server"], *extras["demo"], *extras["mlflow"], *group(project, "dev")],
         "server.txt": [*base, *extras["server"]],
         "lock.txt": [*group(project, "lock")],
     }

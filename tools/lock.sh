@@ -32,7 +32,7 @@ for file in dev server lock; do
     [ ! -f requirements/$file.txt ] || grep -v '^# Compiled' requirements/$file.txt >requirements/$file.txt.new
 done
 # Everything first, so that the smaller ones get the same versions.
-compile dev.txt pyproject.toml --extra server --extra demo --group dev "$@"
+compile dev.txt pyproject.toml --extra server --extra demo --extra mlflow --group dev "$@"
 compile server.txt pyproject.toml --extra server --constraint requirements/dev.txt "$@"
 compile lock.txt --group lock "$@"
 
