@@ -276,10 +276,13 @@ def test_the_list_shows_what_runs_though_nobody_declared_it(server: Live, elsewh
     server.send("PUT", observed, json={"version": "v1", "instance": "pod-1"})
     (item,) = server.send("GET", "/api/v1/deployments", **listed).json()["items"]
     assert (item["number"], item["status"]["standing"]) == (None, "undeclared")
+    sample = f'muster_deployment{{environment="edge",model="{name}",number="none",standing="undeclared"}} 1'
+    assert sample in server.send("GET", "/metrics").text
     gone = server.send("PUT", observed, json={"stopped": True, "instance": "pod-1"}).json()
     assert (gone["standing"], gone["reports"]) == ("none", [])
     assert server.send("GET", "/api/v1/deployments", **listed).json()["items"] == []
     assert server.http.put(observed, json={"stopped": True, "instance": "pod-1"}).status_code == 404
+    assert sample not in server.send("GET", "/metrics").text
 
 
 def test_what_is_reported_of_a_deleted_environment_hides_nothing_else(server: Live) -> None:

@@ -116,6 +116,22 @@ def test_what_is_not_there_is_answered_in_the_same_shape(
         assert answer.headers["Allow"]
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/models", "GET, HEAD, OPTIONS, POST"),
+        ("/models/nobody", "GET, HEAD, OPTIONS"),
+        ("/models/nobody/deploy", "OPTIONS, POST"),
+        ("/api/v1/environments/moon", "DELETE, GET, HEAD, OPTIONS, PATCH"),
+        ("/api/v1/models/m/versions/v1/files/a/b.bin", "DELETE, GET, HEAD, OPTIONS, PUT"),
+    ],
+)
+def test_options_names_every_method_of_a_path(server: Live, path: str, methods: str) -> None:
+    answer = server.http.options(path)
+    assert (answer.status_code, answer.headers["Allow"]) == (204, methods)
+    assert answer.content == b""
+
+
 def test_head_answers_as_get_does_without_the_body(server: Live) -> None:
     model_id = server.register(fresh())
     for path in ("/models", f"/models/{model_id}", "/healthz", "/api/v1/models"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from litestar import Litestar
@@ -24,11 +24,11 @@ from muster.http import (
     system,
 )
 from muster.http.edge import Edge
+from muster.http.methods import BeforeHandler
 from muster.http.metrics import Durations, RegistryMetrics
 from muster.http.openapi import Document, schema_router
 from muster.http.problems import answered
-from muster.http.queries import KnownQuery
-from muster.http.services import AsgiApp, Services
+from muster.http.services import AsgiApp, Mount, Services
 from muster.http.writes import asked
 
 VERSION = "1.0.0"
@@ -45,8 +45,8 @@ _PARTS = (
 )
 
 
-def create_app(services: Services) -> AsgiApp:
-    """The whole HTTP side of a server."""
+def create_app(services: Services, mounts: Sequence[Mount] = ()) -> AsgiApp:
+    """The whole HTTP side of a server; `mounts` are the protocols of others that it speaks, too."""
     durations = Durations()
     durations.registry.register(RegistryMetrics(services))
 
@@ -62,7 +62,7 @@ def create_app(services: Services) -> AsgiApp:
             "services": Provide(lambda: services, sync_to_thread=False),
             "asked": Provide(asked),
         },
-        before_request=KnownQuery(),
+        before_request=BeforeHandler(),
         # For all of them: an error is mapped in one place, by its class.
         exception_handlers={MusterError: answered, Exception: answered},
         state=State({"durations": durations}),
@@ -78,4 +78,4 @@ def create_app(services: Services) -> AsgiApp:
             openapi_router=schema_router(),
         ),
     )
-    return Edge(services, app, durations)
+    return Edge(services, app, durations, mounts)

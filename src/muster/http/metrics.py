@@ -60,7 +60,9 @@ class RegistryMetrics:
     def _deployments(self) -> Iterator[Metric]:
         place = ("environment", "model")
         declared = GaugeMetricFamily(
-            "muster_deployment", "What is declared, by how it stands", labels=(*place, "number", "standing")
+            "muster_deployment",
+            "What is declared, or runs undeclared, by how it stands",
+            labels=(*place, "number", "standing"),
         )
         version = (*place, "number")
         ready = GaugeMetricFamily("muster_instance_ready", "Whether a version is ready", labels=version)
@@ -85,6 +87,8 @@ class RegistryMetrics:
                 restarts.add_metric(labels, state.restarts)
                 for quantile, value in state.latency_ms.items():
                     latency.add_metric((*labels, quantile), value)
+        for where in observer.undeclared():
+            declared.add_metric((*where, "none", observer.status(*where).standing), 1)
         yield from (declared, ready, requests, errors, restarts, latency)
 
 
