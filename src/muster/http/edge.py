@@ -1,6 +1,7 @@
 """The outermost layer: who may ask, under which id, and how the path is read.
 
 /serve/…             to the gateway, with the path as it was sent
+what is mounted      to the application of another protocol, likewise
 GET /models/{id}     straight to the record's bytes: asked most, and Litestar's
                      own way to them costs several times what reading them does
 POST /models         straight to the registration, for the same reason
@@ -13,7 +14,7 @@ import asyncio
 import re
 import secrets
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from itertools import count
 from typing import Any, Final
@@ -25,7 +26,7 @@ from muster.domain.errors import Denied, Invalid, MusterError, NotFound
 from muster.http import plain
 from muster.http.metrics import Durations
 from muster.http.problems import Refusal, refusal
-from muster.http.services import LOOPBACK, AsgiApp, Receive, Scope, Send, Services
+from muster.http.services import LOOPBACK, AsgiApp, Mount, Receive, Scope, Send, Services
 from muster.http.writes import asked_of
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -45,8 +46,11 @@ log = structlog.get_logger(__name__)
 class Edge:
     """An ASGI application around `inner`."""
 
-    def __init__(self, services: Services, inner: AsgiApp, durations: Durations) -> None:
+    def __init__(
+        self, services: Services, inner: AsgiApp, durations: Durations, mounts: Sequence[Mount] = ()
+    ) -> None:
         self._services = services
+        self._mounts = mounts
         self._inner = inner
         self._durations = durations
         self._senders = Senders(LOOPBACK | {host.lower() for host in services.allowed_hosts})
@@ -88,6 +92,12 @@ class Edge:
         if raw.startswith(b"/serve/"):
             await self._services.gateway(scope, exchange.receive, exchange.send)
             return "/serve"
+        for mount in self._mounts:
+            if mount.takes(raw):
+                structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
+                mounted = {**scope, "request_id": exchange.request_id}
+                await mount.app(mounted, exchange.receive, exchange.send)
+                return str(mounted.get("path_template", "other"))
         path = exchange.path = decoded(raw)
         plainly = scope["method"] == "GET" and not scope["query_string"]
         if plainly and raw.startswith(_MODEL) and raw.find(b"/", len(_MODEL)) < 0:

@@ -61,7 +61,7 @@ class RegistryMetrics:
         place = ("environment", "model")
         declared = GaugeMetricFamily(
             "muster_deployment",
-            "What is declared, or runs undeclared, by how it stands",
+            "What is declared or runs, by how it stands",
             labels=(*place, "number", "standing"),
         )
         version = (*place, "number")

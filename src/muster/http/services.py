@@ -36,6 +36,25 @@ class GatewayApp(Protocol):
     async def close(self) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """An application that answers other paths than ours, in another protocol's words.
+
+    A path of `paths` that ends in `/` stands for all below it, any other for itself.
+    The application gets the request as it was sent, and answers its own errors.
+    """
+
+    paths: tuple[str, ...]
+    app: AsgiApp
+
+    def takes(self, path: bytes) -> bool:
+        """Whether a request of that raw path is for it."""
+        return any(
+            path.startswith(each.encode()) if each.endswith("/") else path == each.encode()
+            for each in self.paths
+        )
+
+
 class Pool:
     """A bounded number of threads for one kind of blocking work; what is more waits its turn."""
 
