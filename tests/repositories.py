@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from muster.service.ports import Publisher
+from muster.service.ports import Built, Publisher
 from muster.service.values import NewCommit
 
 WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -19,12 +19,20 @@ def a_commit(edits: Edits, message: str = "Change something\n", author: str = "a
     return NewCommit(edits, message, author, WHEN)
 
 
+def built(publisher: Publisher, parent: str | None, commits: Iterable[NewCommit]) -> Built:
+    """Those commits, each the parent of the next, upon `parent`."""
+    building = publisher.begin(parent)
+    for commit in commits:
+        building.add(commit)
+    return building.finish()
+
+
 def published(publisher: Publisher, *changes: Edits) -> list[str]:
     """The ids of one commit a change, published as one batch upon the head."""
     head = publisher.head()
-    built = publisher.build(head, [a_commit(edits, f"Change {at}\n") for at, edits in enumerate(changes)])
-    publisher.publish(head, built)
-    return list(built.ids)
+    made = built(publisher, head, [a_commit(edits, f"Change {at}\n") for at, edits in enumerate(changes)])
+    publisher.publish(head, made)
+    return list(made.ids)
 
 
 def git(folder: Path, *arguments: str, given: bytes = b"", home: Path | None = None) -> bytes:

@@ -6,13 +6,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from resource import RLIMIT_FSIZE, getrlimit, setrlimit
 
 import pytest
 
+from muster.gitstore.builder_process import BuilderProcess
 from muster.gitstore.history import GitHistory
 from muster.gitstore.memory import MemoryGit
 from muster.gitstore.repository import BRANCH, Repository
@@ -20,7 +21,7 @@ from muster.gitstore.store import CRASH_POINTS, GitStore
 from muster.gitstore.upkeep import sweep
 from muster.service.ports import Publisher
 from muster.service.values import HeadMoved
-from tests.repositories import Edits, a_commit, files, git, many, published
+from tests.repositories import Edits, a_commit, built, files, git, many, published
 
 
 @pytest.fixture
@@ -36,10 +37,21 @@ def in_memory(home: Path) -> Publisher:
     return MemoryGit()
 
 
-@pytest.fixture(params=[in_git, in_memory])
+@pytest.fixture
+def beside(home: Path) -> Iterator[Publisher]:
+    repository = Repository(home)
+    builder = BuilderProcess(repository)
+    yield GitStore(repository, builder=builder)
+    builder.close()
+
+
+@pytest.fixture(params=["in_git", "in_memory", "beside"])
 def publisher(request: pytest.FixtureRequest, home: Path) -> Publisher:
-    make: Callable[[Path], Publisher] = request.param
-    return make(home)
+    makers: Mapping[str, Callable[[Path], Publisher]] = {"in_git": in_git, "in_memory": in_memory}
+    if request.param in makers:
+        return makers[request.param](home)
+    made: Publisher = request.getfixturevalue("beside")
+    return made
 
 
 def test_a_new_repository_has_no_head(publisher: Publisher) -> None:
@@ -54,19 +66,19 @@ def test_the_head_is_the_last_commit_published(publisher: Publisher) -> None:
 
 
 def test_what_is_built_is_nowhere_until_it_is_published(publisher: Publisher) -> None:
-    publisher.build(None, [a_commit({"a": b"1"})])
+    built(publisher, None, [a_commit({"a": b"1"})])
     assert publisher.head() is None
 
 
 def test_publishing_nothing_changes_nothing(publisher: Publisher) -> None:
     [head] = published(publisher, {"a": b"1"})
-    publisher.publish(head, publisher.build(head, []))
+    publisher.publish(head, built(publisher, head, []))
     assert publisher.head() == head
 
 
 def test_of_two_first_commits_only_one_is_published(publisher: Publisher) -> None:
-    one = publisher.build(None, [a_commit({"a": b"1"})])
-    other = publisher.build(None, [a_commit({"a": b"2"})])
+    one = built(publisher, None, [a_commit({"a": b"1"})])
+    other = built(publisher, None, [a_commit({"a": b"2"})])
     publisher.publish(None, one)
     with pytest.raises(HeadMoved):
         publisher.publish(None, other)
@@ -75,8 +87,8 @@ def test_of_two_first_commits_only_one_is_published(publisher: Publisher) -> Non
 
 def test_of_two_commits_upon_the_same_one_only_one_is_published(publisher: Publisher) -> None:
     [head] = published(publisher, {"a": b"1"})
-    one = publisher.build(head, [a_commit({"a": b"2"})])
-    other = publisher.build(head, [a_commit({"a": b"3"})])
+    one = built(publisher, head, [a_commit({"a": b"2"})])
+    other = built(publisher, head, [a_commit({"a": b"3"})])
     publisher.publish(head, one)
     with pytest.raises(HeadMoved):
         publisher.publish(head, other)
@@ -86,7 +98,7 @@ def test_of_two_commits_upon_the_same_one_only_one_is_published(publisher: Publi
 
 def test_a_commit_upon_one_that_is_missing_cannot_be_built(publisher: Publisher) -> None:
     with pytest.raises(OSError, match="missing"):
-        publisher.build("12" * 20, [a_commit({})])
+        built(publisher, "12" * 20, [a_commit({})])
 
 
 def test_commits_built_elsewhere_are_not_published(publisher: Publisher) -> None:
@@ -97,11 +109,10 @@ def test_commits_built_elsewhere_are_not_published(publisher: Publisher) -> None
         publisher.publish(None, Elsewhere())
 
 
-def test_every_back_end_gives_the_same_ids(home: Path) -> None:
+def test_every_back_end_gives_the_same_ids(publisher: Publisher) -> None:
     batches: list[list[Edits]] = [[many(300), {"a": b"1"}], [{"a": None, "b/c": b"2"}, {}]]
-    assert [published(in_git(home), *batch) for batch in batches] == [
-        published(memory, *batch) for memory in [MemoryGit()] for batch in batches
-    ]
+    expected = [published(memory, *batch) for memory in [MemoryGit()] for batch in batches]
+    assert [published(publisher, *batch) for batch in batches] == expected
 
 
 def test_git_reads_what_was_published(home: Path) -> None:
@@ -115,7 +126,7 @@ def test_git_reads_what_was_published(home: Path) -> None:
 def test_building_goes_by_the_parent_and_not_by_what_was_built_last(home: Path) -> None:
     publisher = in_git(home)
     [head] = published(publisher, {"a": b"1"})
-    publisher.build(head, [a_commit({"lost": b"1"})])
+    built(publisher, head, [a_commit({"lost": b"1"})])
     published(publisher, {"b": b"2"})
     assert files(home, BRANCH) == {"a": b"1", "b": b"2"}
 
@@ -242,6 +253,7 @@ def test_processes_that_write_at_once_lose_nothing(home: Path) -> None:
 READS = """
 import sys
 from pathlib import Path
+from muster.gitstore.builder_process import BuilderProcess
 from muster.gitstore.history import GitHistory
 from muster.gitstore.repository import Repository
 from muster.gitstore.store import GitStore

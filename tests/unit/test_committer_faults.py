@@ -19,6 +19,7 @@ from muster.index.store import SqlIndex
 from muster.service.committer import Recorded, Request
 from muster.service.values import NewCommit
 from tests.builders import START, deploy, register
+from tests.repositories import built
 from tests.unit.worlds import PATIENCE_S, Disk, Git, World
 
 
@@ -192,11 +193,11 @@ class TestFaults:
     def test_a_commit_that_muster_did_not_write_is_named_with_the_way_out(self, world: World) -> None:
         head = world.git.head()
         foreign = NewCommit({"README": b"hello"}, "Add a readme\n", "someone", START)
-        built = world.git.build(head, [foreign])
-        world.git.publish(head, built)
+        made = built(world.git, head, [foreign])
+        world.git.publish(head, made)
         for _ in range(2):
             with pytest.raises(
-                Unavailable, match=rf"commit {built.ids[0]} .* not written by Muster.* update-ref"
+                Unavailable, match=rf"commit {made.ids[0]} .* not written by Muster.* update-ref"
             ):
                 world.do(register())
         assert world.registry.index.head() == head

@@ -13,18 +13,27 @@ from hypothesis import strategies as st
 from muster.gitstore.commits import CommitBuilder, Commits, author_of
 from muster.gitstore.memory import MemoryGit
 from muster.gitstore.packfile import Delta, Kind, Pack, object_id
-from tests.repositories import WHEN, Edits, a_commit, files, git
+from muster.service.values import NewCommit
+from tests.repositories import WHEN, Edits, a_commit, built, files, git
 
 
-def built(histories: Sequence[Sequence[Edits]]) -> list[Commits]:
+def packed(histories: Sequence[Sequence[Edits]]) -> list[Commits]:
     """One pack for each batch, each batch upon the one before."""
     repository = MemoryGit()
     packs = []
     for batch in histories:
-        made = repository.build(repository.head(), [a_commit(edits) for edits in batch])
+        made = built(repository, repository.head(), [a_commit(edits) for edits in batch])
+        assert isinstance(made, Commits)
         repository.publish(repository.head(), made)
         packs.append(made)
     return packs
+
+
+def one_pack(commit: NewCommit) -> Commits:
+    """A first commit."""
+    made = built(MemoryGit(), None, [commit])
+    assert isinstance(made, Commits)
+    return made
 
 
 def in_git(folder: Path, packs: Sequence[Commits]) -> Path:
@@ -73,7 +82,7 @@ BATCHES = st.lists(st.lists(EDITS, min_size=1, max_size=5), min_size=1, max_size
 @settings(max_examples=100, deadline=None)
 @given(BATCHES)
 def test_git_accepts_every_history_and_reads_the_files_that_were_put_in(batches: list[list[Edits]]) -> None:
-    packs = built(batches)
+    packs = packed(batches)
     with tempfile.TemporaryDirectory() as folder:
         repository = in_git(Path(folder), packs)
         git(repository, "fsck", "--strict", "--full")
@@ -87,16 +96,16 @@ def test_git_accepts_every_history_and_reads_the_files_that_were_put_in(batches:
 def test_a_folder_of_thousands_is_packed_as_small_deltas(tmp_path: Path) -> None:
     many: Edits = {f"models/{number:04}/model.json": b"%d" % number for number in range(3000)}
     changed: list[Edits] = [{f"models/{number:04}/model.json": b"new"} for number in range(0, 3000, 60)]
-    packs = built([[many, *changed]])
+    packs = packed([[many, *changed]])
     repository = in_git(tmp_path, packs)
     git(repository, "fsck", "--strict", "--full")
-    [full] = built([[many]])
+    [full] = packed([[many]])
     assert len(packs[0].packed.pack) < len(full.packed.pack) + 3 * 150_000
     assert files(repository, packs[0].ids[-1])["models/2940/model.json"] == b"new"
 
 
 def test_a_change_that_changes_nothing_keeps_the_tree(tmp_path: Path) -> None:
-    repository = in_git(tmp_path, built([[{"a/b": b"1"}], [{"a/b": b"1"}, {}, {"x": None, "a/b/c": None}]]))
+    repository = in_git(tmp_path, packed([[{"a/b": b"1"}], [{"a/b": b"1"}, {}, {"x": None, "a/b/c": None}]]))
     trees = git(repository, "log", "--format=%T", "main").split()
     assert len(trees) == 4
     assert len(set(trees)) == 1
@@ -108,16 +117,16 @@ def test_a_removal_of_what_is_not_there_hides_no_other(tmp_path: Path, removed: 
     for number, there in enumerate(removed):
         folder = tmp_path / str(number)
         folder.mkdir()
-        assert files(in_git(folder, built([[{there: b"1", "b": b"2"}], [gone]])), "main") == {"b": b"2"}
+        assert files(in_git(folder, packed([[{there: b"1", "b": b"2"}], [gone]])), "main") == {"b": b"2"}
 
 
 def test_folders_that_become_empty_go(tmp_path: Path) -> None:
-    repository = in_git(tmp_path, built([[{"a/b/c": b"1", "d": b"2"}], [{"a/b/c": None}]]))
+    repository = in_git(tmp_path, packed([[{"a/b/c": b"1", "d": b"2"}], [{"a/b/c": None}]]))
     assert git(repository, "ls-tree", "-r", "-t", "--name-only", "main") == b"d\n"
 
 
 def test_a_repository_may_become_empty_and_be_filled_again(tmp_path: Path) -> None:
-    repository = in_git(tmp_path, built([[{"a/b": b"1"}, {"a/b": None}], [{"c": b"2"}]]))
+    repository = in_git(tmp_path, packed([[{"a/b": b"1"}, {"a/b": None}], [{"c": b"2"}]]))
     git(repository, "fsck", "--strict")
     assert files(repository, "main~1") == {}
     assert files(repository, "main") == {"c": b"2"}
@@ -127,16 +136,14 @@ def test_a_repository_may_become_empty_and_be_filled_again(tmp_path: Path) -> No
     "message", ["", "subject", "subject\n", "\nbody\n", "Größe 📏\n\nbecause\n\nA-B: c\n"]
 )
 def test_a_message_is_kept_to_the_letter(tmp_path: Path, message: str) -> None:
-    repository = MemoryGit()
-    made = repository.build(None, [a_commit({}, message)])
-    checked = in_git(tmp_path, [made])
+    checked = in_git(tmp_path, [one_pack(a_commit({}, message))])
     git(checked, "fsck", "--strict")
     assert git(checked, "cat-file", "commit", "main").partition(b"\n\n")[2].decode() == message
 
 
 @pytest.mark.parametrize("actor", ["alice", "a", "bob@example.com", "svc.deploy+prod_1-x", "x" * 128])
 def test_the_author_is_the_actors_id(tmp_path: Path, actor: str) -> None:
-    checked = in_git(tmp_path, [MemoryGit().build(None, [a_commit({}, author=actor)])])
+    checked = in_git(tmp_path, [one_pack(a_commit({}, author=actor))])
     git(checked, "fsck", "--strict")
     said = git(checked, "log", "--format=%an|%ae|%at|%cn|%ce", "main").decode().strip()
     address = actor.replace("@", "=") + "@muster.invalid"
@@ -152,25 +159,25 @@ def test_an_author_that_git_cannot_hold_is_refused(actor: str) -> None:
 @pytest.mark.parametrize("path", ["", "/a", "a/", "a//b", ".", "a/../b", ".git/config", "a/.GIT", "a\0b"])
 def test_a_path_that_git_cannot_hold_is_refused(path: str) -> None:
     with pytest.raises(ValueError, match="path"):
-        MemoryGit().build(None, [a_commit({path: b"1"})])
+        built(MemoryGit(), None, [a_commit({path: b"1"})])
 
 
 def test_a_path_is_not_file_and_folder_at_once() -> None:
     for edits in ({"a": b"1", "a/b": b"2"}, {"a/b": b"2", "a": b"1"}):
         with pytest.raises(ValueError, match="both"):
-            MemoryGit().build(None, [a_commit(edits)])
+            built(MemoryGit(), None, [a_commit(edits)])
 
 
 def test_a_message_with_nul_is_refused() -> None:
     with pytest.raises(ValueError, match="NUL"):
-        MemoryGit().build(None, [a_commit({}, "a\0b")])
+        built(MemoryGit(), None, [a_commit({}, "a\0b")])
 
 
 def test_a_parent_that_is_missing_or_no_commit_is_an_error() -> None:
     with pytest.raises(OSError, match="missing"):
-        MemoryGit().build("12" * 20, [a_commit({})])
+        built(MemoryGit(), "12" * 20, [a_commit({})])
     with pytest.raises(OSError, match="not a commit"):
-        CommitBuilder(lambda _: b"something else").build("12" * 20, [])
+        CommitBuilder(lambda _: b"something else").begin("12" * 20).add(a_commit({}))
 
 
 @settings(max_examples=40, deadline=None)

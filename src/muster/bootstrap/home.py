@@ -14,6 +14,7 @@ from muster.artifacts.disk import DiskStore
 from muster.bootstrap.folder import Folder
 from muster.domain.changes import Initialize
 from muster.domain.errors import Conflict, MusterError, NotFound, Unavailable
+from muster.gitstore.builder_process import BuilderProcess
 from muster.gitstore.history import GitHistory
 from muster.gitstore.repository import Repository, require_git
 from muster.gitstore.reserve import Reserve
@@ -82,14 +83,23 @@ class Storage:
     follower: Follower
 
     @classmethod
-    def open(cls, settings: Settings, crash: Crash, *, checked: bool) -> Storage:
-        """Open it, or make it in an empty folder. A damaged index is thrown away if it is `checked`."""
+    def open(
+        cls, settings: Settings, crash: Crash, stack: ExitStack, *, serving: bool, checked: bool
+    ) -> Storage:
+        """Open it, or make it in an empty folder. A damaged index is thrown away if it is `checked`.
+
+        `serving`, it has Git's objects made beside, in a process that `stack` ends.
+        """
         folder = Folder(settings.home)
         with folder.writing():  # two processes may be making it
             repository = Repository(folder.repository)
-        store, history = GitStore(repository, crash), GitHistory(repository)
+        builder = BuilderProcess(repository) if serving else None
+        if builder is not None:
+            stack.callback(builder.close)
+        store, history = GitStore(repository, crash, builder), GitHistory(repository)
         artifacts = DiskStore(folder.repository / "lfs", settings.min_free_bytes)
         index = SqlIndex(folder.index, checked=checked)
+        stack.callback(index.close)
         return cls(folder, repository, store, history, artifacts, index, Follower(store, history, index))
 
 
@@ -129,8 +139,7 @@ def open_home(settings: Settings, *, serving: bool = False, checked: bool = Fals
     require_git()
     crash = _crash_at(settings.crash_at)
     with ExitStack() as stack:
-        storage = Storage.open(settings, crash, checked=serving or checked)
-        stack.callback(storage.index.close)
+        storage = Storage.open(settings, crash, stack, serving=serving, checked=serving or checked)
         run_dir = storage.folder.run if serving else stack.enter_context(storage.folder.private())
         home = _assemble(settings, storage, run_dir, crash, stack)
         _begin(home, serving=serving)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from muster.gitstore.packfile import Kind, Pack, Packed
-from muster.gitstore.trees import TreeCache, edit, nested
+from muster.gitstore.trees import Tree, TreeCache, edit, nested
 from muster.service.values import LoggedCommit, NewCommit
 
 COMMITTER = "Muster <muster@localhost>"
@@ -46,29 +46,27 @@ class CommitBuilder:
         self._cache = TreeCache(read)
         self._roots: OrderedDict[str, bytes] = OrderedDict()  # commit → its tree
 
-    def build(self, parent: str | None, commits: Sequence[NewCommit], pack: Pack | None = None) -> Commits:
-        """Build `commits`, each the parent of the next, upon `parent`, in an empty `pack`.
+    def begin(self, parent: str | None, pack: Pack | None = None) -> CommitLine:
+        """Begin to build upon `parent`, in an empty `pack`."""
+        self._cache.trim()
+        return CommitLine(self, parent, Pack() if pack is None else pack)
+
+    def append(self, pack: Pack, parent: str | None, commit: NewCommit) -> str:
+        """Put `commit`, upon `parent`, into `pack`: its id.
 
         Raises:
             OSError: the parent or a tree could not be read.
             ValueError: a path, an author or a message that Git cannot hold.
         """
-        try:
-            return self._build(parent, commits, Pack() if pack is None else pack)
-        finally:
-            self._cache.trim()
-
-    def _build(self, parent: str | None, commits: Sequence[NewCommit], pack: Pack) -> Commits:
-        ids: list[str] = []
-        root = None if parent is None else self._root(parent)
-        for commit in commits:
-            root = edit(pack, self._cache, root, nested(commit.edits))
+        before = None if parent is None else self._root(parent)
+        tree = edit(pack, self._cache, before, nested(commit.edits))
+        if tree is None:
             # No folder is ever empty but the root, which is then a tree of its own.
-            tree = pack.add(Kind.TREE, b"") if root is None else root
-            parent = pack.add(Kind.COMMIT, _content(tree, parent, commit)).hex()
-            self._remember(parent, tree)
-            ids.append(parent)
-        return Commits(tuple(ids), pack.finished())
+            tree = pack.add(Kind.TREE, b"")
+            self._cache.put(tree, Tree([], []))
+        made = pack.add(Kind.COMMIT, _content(tree, parent, commit)).hex()
+        self._remember(made, tree)
+        return made
 
     def _root(self, commit: str) -> bytes:
         if (known := self._roots.get(commit)) is not None:
@@ -84,6 +82,24 @@ class CommitBuilder:
         self._roots[commit] = tree
         if len(self._roots) > _REMEMBERED:
             self._roots.popitem(last=False)
+
+
+class CommitLine:
+    """A `Building`: commits in one pack, each the parent of the next."""
+
+    def __init__(self, builder: CommitBuilder, parent: str | None, pack: Pack) -> None:
+        self._builder = builder
+        self._parent = parent
+        self._pack = pack
+        self._ids: list[str] = []
+
+    def add(self, commit: NewCommit) -> None:
+        """Raises as `CommitBuilder.append`."""
+        self._parent = self._builder.append(self._pack, self._parent, commit)
+        self._ids.append(self._parent)
+
+    def finish(self) -> Commits:
+        return Commits(tuple(self._ids), self._pack.finished())
 
 
 def parse_commit(name: str, content: bytes) -> tuple[LoggedCommit, str | None]:

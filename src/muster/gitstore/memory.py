@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from muster.domain.errors import NotFound
@@ -11,7 +11,7 @@ from muster.gitstore.commits import CommitBuilder, Commits, parse_commit
 from muster.gitstore.packfile import Delta, Kind, Pack
 from muster.gitstore.repository import BRANCH
 from muster.gitstore.trees import Tree
-from muster.service.ports import Built
+from muster.service.ports import Building, Built
 from muster.service.values import HeadMoved, LoggedCommit, NewCommit
 
 
@@ -33,6 +33,21 @@ class _Open(Commits):
     contents: Mapping[bytes, tuple[Kind, bytes]]
 
 
+class _OpenLine:
+    """A `Building` whose objects can be read."""
+
+    def __init__(self, builder: CommitBuilder, parent: str | None) -> None:
+        self._pack = _OpenPack()
+        self._line = builder.begin(parent, self._pack)
+
+    def add(self, commit: NewCommit) -> None:
+        self._line.add(commit)
+
+    def finish(self) -> _Open:
+        built = self._line.finish()
+        return _Open(built.ids, built.packed, self._pack.contents)
+
+
 class MemoryGit:
     """A `Publisher` and a `History` of one branch that lasts as long as the object."""
 
@@ -45,10 +60,8 @@ class MemoryGit:
     def head(self) -> str | None:
         return self._head
 
-    def build(self, parent: str | None, commits: Sequence[NewCommit]) -> Commits:
-        pack = _OpenPack()
-        built = self._builder.build(parent, commits, pack)
-        return _Open(built.ids, built.packed, pack.contents)
+    def begin(self, parent: str | None) -> Building:
+        return _OpenLine(self._builder, parent)
 
     def publish(self, expected: str | None, built: Built) -> None:
         if not isinstance(built, _Open):

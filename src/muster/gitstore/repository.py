@@ -140,6 +140,11 @@ class Repository:
             self._local.held = (generation, handle)
         return handle
 
+    @property
+    def generation(self) -> int:
+        """How often `renew` was called."""
+        return self._generation
+
     def renew(self) -> None:
         """Have every thread open the repository again: a handle keeps packs open that were replaced."""
         self._generation += 1

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from muster.gitstore.branch import LockedBranch, locked
 from muster.gitstore.commits import CommitBuilder, Commits
 from muster.gitstore.repository import TEMPORARY, Repository, fsync_folder
-from muster.service.ports import Built
-from muster.service.values import NewCommit
+from muster.service.ports import Building, Built
 
 CRASH_POINTS: Final = (
     "publish-began",
@@ -33,25 +32,36 @@ def _no_crash(point: str) -> None:
     """What `crash` is outside tests."""
 
 
+class Builder(Protocol):
+    """Makes objects of commits, here or in a process beside."""
+
+    def begin(self, parent: str | None) -> Building: ...
+
+
 class GitStore:
     """A `Publisher`: one pack a batch, then the branch.
 
     `crash` is called with each of `CRASH_POINTS` between two steps, so that a
     test can end the process there. One thread at a time builds and publishes;
-    several processes may.
+    several processes may. Without a `builder` it builds in this process.
     """
 
-    def __init__(self, repository: Repository, crash: Callable[[str], None] = _no_crash) -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        crash: Callable[[str], None] = _no_crash,
+        builder: Builder | None = None,
+    ) -> None:
         self._repository = repository
-        self._builder = CommitBuilder(repository.read_object)
+        self._builder = builder or CommitBuilder(repository.read_object)
         self._crash = crash
         self._syncing = ThreadPoolExecutor(3, "fsync")
 
     def head(self) -> str | None:
         return self._repository.head()
 
-    def build(self, parent: str | None, commits: Sequence[NewCommit]) -> Commits:
-        return self._builder.build(parent, commits)
+    def begin(self, parent: str | None) -> Building:
+        return self._builder.begin(parent)
 
     def publish(self, expected: str | None, built: Built) -> None:
         if not isinstance(built, Commits):

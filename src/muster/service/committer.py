@@ -35,7 +35,7 @@ from muster.domain.messages import Entry, compose
 from muster.domain.plan import plan
 from muster.domain.snapshot import Plan
 from muster.service.follow import Follower
-from muster.service.ports import Clock, Index, Lock, Publisher, Reserve, Transaction
+from muster.service.ports import Building, Built, Clock, Index, Lock, Publisher, Reserve, Transaction
 from muster.service.values import HeadMoved, Logged, NewCommit
 
 MAX_BATCH: Final = 64
@@ -237,18 +237,17 @@ class Committer:
         raise Unavailable("another writer was faster every time; try again")
 
     def _attempt(self, batch: list[Submission]) -> list[Recorded | Exception]:
-        written = _Batch()
+        written = _Batch(self._publisher)
         published: list[Logged] = []
         self._crash("write-begun")
         try:
             with self._index.transaction() as index:
-                head = index.head()
+                head = written.head = index.head()
                 written.time = index.last_time() or written.time
                 for submission in batch:
                     written.outcomes.append(self._one(submission, index, written))
                 self._crash("write-planned")
-                if written.commits:
-                    built = self._publisher.build(head, written.commits)
+                if (built := written.finished()) is not None:
                     index.seal(built.ids)
                     self._crash("write-built")
                     self._publisher.publish(head, built)
@@ -308,10 +307,12 @@ def repeated(request: Request, digest: str, logged: Logged) -> Recorded:
 class _Batch:
     """What one batch comes to: outcomes in order, and the commits of those that were not refused."""
 
-    def __init__(self) -> None:
+    def __init__(self, publisher: Publisher) -> None:
+        self.head: str | None = None
         self.time = datetime.min.replace(tzinfo=UTC)
         self.outcomes: list[Recorded | Exception] = []
-        self.commits: list[NewCommit] = []
+        self._publisher = publisher
+        self._building: Building | None = None
         self._rows: list[tuple[int, Entry]] = []
 
     def stamp(self, now: datetime) -> datetime:
@@ -319,9 +320,15 @@ class _Batch:
         return max(now, self.time + timedelta(microseconds=1))
 
     def add(self, position: int, entry: Entry, commit: NewCommit) -> None:
+        if self._building is None:
+            self._building = self._publisher.begin(self.head)
+        self._building.add(commit)
         self.time = entry.time
         self._rows.append((position, entry))
-        self.commits.append(commit)
+
+    def finished(self) -> Built | None:
+        """The commits; None if every change was refused or changed nothing. Raises OSError."""
+        return None if self._building is None else self._building.finish()
 
     def logged(self, ids: Sequence[str]) -> list[Logged]:
         """The rows of the change log, now that the commits are known."""

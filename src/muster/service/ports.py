@@ -41,12 +41,8 @@ class Publisher(Protocol):
         """The branch's commit; None while the repository is empty. Never cached."""
         ...
 
-    def build(self, parent: str | None, commits: Sequence[NewCommit]) -> Built:
-        """Build `commits`, each the parent of the next, upon `parent`, in memory only.
-
-        Raises:
-            OSError: an object could not be read.
-        """
+    def begin(self, parent: str | None) -> Building:
+        """Begin to build commits upon `parent`; what was begun before and not finished is given up."""
         ...
 
     def publish(self, expected: str | None, built: Built) -> None:
@@ -59,6 +55,20 @@ class Publisher(Protocol):
             HeadMoved: the branch is not at `expected`.
             OSError: the disk refused before the branch moved (ENOSPC, EROFS …).
             OutcomeUnknown: moving the branch itself failed; it may have moved.
+        """
+        ...
+
+
+class Building(Protocol):
+    """Commits being built, each the parent of the next, in memory only; it may go on beside the caller."""
+
+    def add(self, commit: NewCommit) -> None: ...
+
+    def finish(self) -> Built:
+        """All that was added.
+
+        Raises:
+            OSError: an object could not be read.
         """
         ...
 
