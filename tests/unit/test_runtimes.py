@@ -36,7 +36,7 @@ def chosen(files: dict[str, Path], named: str | None = None, allow_pickle: bool 
 
 class TestRecognising:
     def test_ours_are_installed_and_those_that_run_code_come_last(self) -> None:
-        assert Runtimes.installed().names == ["onnx", "skops", "pickle"]
+        assert Runtimes.installed().names == ["mlflow", "onnx", "skops", "pickle"]
 
     def test_by_the_ending(self, tmp_path: Path) -> None:
         assert chosen(written(tmp_path, model__onnx=b"", notes__txt=b"")) == ("onnx", "model.onnx")
@@ -59,7 +59,7 @@ class TestRecognising:
     def test_a_runtime_that_is_named_settles_it(self, tmp_path: Path) -> None:
         files = written(tmp_path, model__onnx=b"", model__skops=b"")
         assert chosen(files, "skops") == ("skops", "model.skops")
-        with pytest.raises(NoRuntime, match=r"No runtime is called 'torch'. The runtimes here are: onnx"):
+        with pytest.raises(NoRuntime, match=r"No runtime is called 'torch'. The runtimes here are: mlflow, onnx"):
             chosen(files, "torch")
         with pytest.raises(NoRuntime, match="No file of the runtime 'onnx' is among"):
             chosen(written(tmp_path, iris__skops=b""), "onnx")

@@ -50,10 +50,14 @@ def parse_inference(body: object, inputs: Sequence[Tensor], outputs: Sequence[Te
 
 def answer(inference: Inference, results: Mapping[str, Array], model: str, number: int) -> dict[str, object]:
     """The "inference response JSON object"."""
+    known = inference.outputs and all(name in results for name in inference.outputs)
+    names = (
+        inference.outputs if known else list(results)
+    )  # MLflow's models may not know before what they give
     body: dict[str, object] = {
         "model_name": model,
         "model_version": str(number),
-        "outputs": [output_of(name, results[name]) for name in inference.outputs],
+        "outputs": [output_of(name, results[name]) for name in names],
     }
     return body if inference.id is None else {"id": inference.id, **body}
 

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,7 +44,10 @@ class ChildInspector:
     def signature(self, files: Sequence[Artifact]) -> Fields | None:
         local = {file.path: self._local(file.sha256) for file in files}
         try:
-            runtime, main_file = self._runtimes.choose(local, None, allow_pickle=False)
+            runtime, main_file = self._runtimes.recognise(local)
+            said = runtime.signature(local, main_file)
+            if said is not None or runtime.runs_code(local, main_file):
+                return _fields(said.inputs, said.outputs) if said and said.inputs else None
         except NoRuntime:  # or several graphs, and nothing says which
             return None
         try:
@@ -63,6 +66,10 @@ class ChildInspector:
         return signature
 
 
+def _fields(inputs: Iterable[Tensor], outputs: Iterable[Tensor]) -> Fields:
+    return {"inputs": [*map(_tensor, inputs)], "outputs": [*map(_tensor, outputs)]}
+
+
 def _tensor(tensor: Tensor) -> dict[str, Any]:
     shape = [None if size < 0 else size for size in tensor.shape]
     return {"name": tensor.name, "dtype": tensor.datatype, "shape": shape}
@@ -75,9 +82,7 @@ def main(folder: str, runtime: str, main_file: str) -> int:
     except CannotLoad as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    json.dump(
-        {"inputs": [*map(_tensor, model.inputs)], "outputs": [*map(_tensor, model.outputs)]}, sys.stdout
-    )
+    json.dump(_fields(model.inputs, model.outputs), sys.stdout)
     return 0
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Final, ParamSpec, TypeVar
 from urllib.parse import unquote
 
 import msgspec
@@ -15,13 +15,16 @@ import msgspec
 from muster.domain.errors import Invalid
 from muster.serving.inference import answer, describe, parse_inference
 from muster.serving.invocations import parse_invocation, predictions
-from muster.serving.runtimes import BadInput, Model
-from muster.serving.tensors import Array
+from muster.serving.runtimes import AnswersInvocations, BadInput, Model
 
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Reply = tuple[int, object]
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_JSON: Final = "application/json"
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -55,7 +58,7 @@ class Protocol:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await _body(receive)
         try:
-            status, content = _not_json(scope) or await self._reply(scope, body)
+            status, content = await self._reply(scope, body)
         except (Invalid, BadInput) as error:
             status, content = 400, {"error": str(error)}
         except Exception as error:  # noqa: BLE001  # the model is foreign code; its traceback is for the output
@@ -74,7 +77,7 @@ class Protocol:
             case ["v2", "health", "ready"]:
                 return 200, {"ready": True}
             case ["invocations"]:
-                return await self._invoke(body) if post else _use("POST")
+                return await self._invoke(scope, body) if post else _use("POST")
             case ["v2", "models", model, *rest]:
                 if model not in self._names:
                     return 404, {"error": f"{model} is not served here; {self._name} is"}
@@ -90,28 +93,33 @@ class Protocol:
                     case ["ready"]:
                         return 200, {"name": self._name, "ready": True}
                     case ["infer"]:
-                        return await self._infer(body) if post else _use("POST")
+                        return (_not_json(scope) or await self._infer(body)) if post else _use("POST")
         return 404, {"error": f"there is no /{'/'.join(path)} here"}
 
     async def _infer(self, body: bytes) -> Reply:
         inference = parse_inference(_json(body), self._model.inputs, self._model.outputs)
-        results = await self._predict(inference.inputs, inference.outputs)
+        results = await self._compute(self._model.predict, inference.inputs, inference.outputs)
         return 200, answer(inference, results, self._name, self._number)
 
-    async def _invoke(self, body: bytes) -> Reply:
+    async def _invoke(self, scope: Scope, body: bytes) -> Reply:
+        if isinstance(self._model, AnswersInvocations):
+            status, encoded = await self._compute(self._model.invoke, body, _kind(scope) or _JSON)
+            return status, msgspec.Raw(encoded)
+        if (refused := _not_json(scope)) is not None:
+            return refused
         inputs = parse_invocation(_json(body), self._model.inputs)
-        return 200, predictions(await self._predict(inputs, [tensor.name for tensor in self._model.outputs]))
+        wanted = [tensor.name for tensor in self._model.outputs]
+        return 200, predictions(await self._compute(self._model.predict, inputs, wanted))
 
-    async def _predict(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> Mapping[str, Array]:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._computing, self._compute, inputs, outputs)
+    async def _compute(self, compute: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        def computed() -> T:
+            self._began = time.monotonic()
+            try:
+                return compute(*args, **kwargs)
+            finally:
+                self._began = None
 
-    def _compute(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> Mapping[str, Array]:
-        self._began = time.monotonic()
-        try:
-            return self._model.predict(inputs, outputs)
-        finally:
-            self._began = None
+        return await asyncio.get_running_loop().run_in_executor(self._computing, computed)
 
     def _lives(self) -> bool:
         began = self._began
@@ -120,16 +128,16 @@ class Protocol:
 
 def _not_json(scope: Scope) -> Reply | None:
     """What to say to a request whose body says that it is something else."""
-    kind = next((value for name, value in scope["headers"] if name == b"content-type"), b"").decode("latin-1")
-    kind = kind.partition(";")[0].strip().lower()
-    # The second is what curl says of every body unless it is told otherwise.
-    if (
-        kind.endswith("json")
-        or kind in ("", "application/x-www-form-urlencoded")
-        or scope["method"] != "POST"
-    ):
+    kind = _kind(scope).partition(";")[0].strip().lower()
+    if kind.endswith("json") or kind == "":
         return None
     return 415, {"error": f"the body must be JSON (Content-Type: application/json), not {kind}"}
+
+
+def _kind(scope: Scope) -> str:
+    """What the request says that its body is; empty if nothing, or what curl says of every body."""
+    kind = next((value for name, value in scope["headers"] if name == b"content-type"), b"").decode("latin-1")
+    return "" if kind.startswith("application/x-www-form-urlencoded") else kind
 
 
 def _use(method: str) -> Reply:

@@ -8,12 +8,13 @@ server can do it: only `load` imports those, and only workers call it.
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, runtime_checkable
 
 from muster.domain.errors import NoRuntime
 from muster.domain.records import Artifact
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, np.dtype[Any]]
+
+_GROUP: Final = "muster.runtimes"
+
+# PEP 508 without addresses: a name, extras, versions, a marker.
+_PLAIN: Final = re.compile(
+    r"[A-Za-z0-9][A-Za-z0-9._-]*\s*(\[[A-Za-z0-9._,\s-]*\])?\s*([<>=!~(][^@;]*)?(;.*)?"
+)
 
 Files = Mapping[str, Path]
 """Path inside the version → the local file that holds it."""
@@ -51,6 +59,48 @@ class BadInput(Exception):
     """The model refused well-formed input: a sentence for people."""
 
 
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """The inputs and outputs of a model. Of a table every column is an input, with the shape [-1].
+
+    `columns` says that it is one. A type that no tensor has keeps its own name as `datatype`.
+    """
+
+    inputs: tuple[Tensor, ...] = ()
+    outputs: tuple[Tensor, ...] = ()
+    columns: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Packages:
+    """What pip is to install: requirement lines, and constraints on what they bring.
+
+    `python` is the version that the model was made with, if it is known.
+    """
+
+    lines: tuple[str, ...]
+    constraints: tuple[str, ...] = ()
+    python: str | None = None
+
+    @property
+    def odd(self) -> tuple[str, ...]:
+        """Those that are more than a name and versions: addresses, paths, options of pip."""
+        return tuple(line for line in (*self.lines, *self.constraints) if not _PLAIN.fullmatch(line))
+
+    def names(self) -> set[str]:
+        """The packages that the lines name, as an index writes them (PEP 503)."""
+        found = (re.match(r"[A-Za-z0-9._-]+", line) for line in self.lines)
+        return {re.sub(r"[-_.]+", "-", name[0]).lower() for name in found if name}
+
+
+@dataclass(frozen=True, slots=True)
+class RunsCode:
+    """Why loading the files runs code that they hold: a clause, and what to do instead, a sentence."""
+
+    what: str
+    instead: str
+
+
 class Model(Protocol):
     """A loaded version. Called from one thread at a time."""
 
@@ -63,17 +113,50 @@ class Model(Protocol):
         ...
 
 
+@runtime_checkable
+class AnswersInvocations(Protocol):
+    """A `Model` may also be this: it takes MLflow's `/invocations` itself, from the bytes that came."""
+
+    def invoke(self, body: bytes, content_type: str) -> tuple[int, bytes]:
+        """Status, and the JSON of the answer. Called like `predict`."""
+        ...
+
+
 class Runtime(Protocol):
-    """Serves one format. `runs_code` says that loading a file runs code it may hold."""
+    """Serves one format. Of two that know the files, the one with the lower `rank` serves them."""
 
     name: str
-    runs_code: bool
+    rank: int
 
     def main_file(self, files: Files) -> str | None:
         """The one of `files` that `load` would open; None if there is none of this format.
 
         Raises:
             NoRuntime: there are several, and nothing says which.
+        """
+        ...
+
+    def runs_code(self, files: Files, main_file: str) -> RunsCode | None:
+        """Whether `load` would run code out of the files; what is not known to run none does.
+
+        Raises:
+            NoRuntime: the files cannot be read.
+        """
+        ...
+
+    def packages(self, files: Files, main_file: str) -> Packages | None:
+        """What the worker's environment must hold beside Muster's worker; None: the server's will do.
+
+        Raises:
+            NoRuntime: the files cannot be read.
+        """
+        ...
+
+    def signature(self, files: Files, main_file: str) -> Signature | None:
+        """What the files say of inputs and outputs without being loaded; None: `load` them to see.
+
+        Raises:
+            NoRuntime: the files cannot be read.
         """
         ...
 
@@ -86,16 +169,39 @@ class Runtime(Protocol):
         ...
 
 
+class _OfOneFile:
+    """What formats have in common that are served by the server's own packages."""
+
+    def packages(self, files: Files, main_file: str) -> Packages | None:  # noqa: ARG002  # the protocol's
+        return None
+
+    def signature(self, files: Files, main_file: str) -> Signature | None:  # noqa: ARG002  # the protocol's
+        return None
+
+
+class _WithoutCode(_OfOneFile):
+    """… and run none when they are loaded."""
+
+    def runs_code(self, files: Files, main_file: str) -> RunsCode | None:  # noqa: ARG002  # the protocol's
+        return None
+
+
 class Runtimes:
-    """The runtimes there are; those that run no code from the file come first."""
+    """The runtimes there are, by their ranks."""
 
     def __init__(self, runtimes: Iterable[Runtime]) -> None:
-        self._runtimes = sorted(runtimes, key=lambda runtime: (runtime.runs_code, runtime.name))
+        self._runtimes = sorted(runtimes, key=lambda runtime: (runtime.rank, runtime.name))
 
     @classmethod
     def installed(cls) -> Runtimes:
         """Those of every installed package, ours included."""
-        return cls(point.load()() for point in entry_points(group="muster.runtimes"))
+        return cls(point.load()() for point in entry_points(group=_GROUP))
+
+    @classmethod
+    def referred(cls, references: Iterable[str]) -> Runtimes:
+        """Those at `module:Class`, where no package is installed that would name them."""
+        points = (EntryPoint(reference, reference, _GROUP) for reference in references)
+        return cls(point.load()() for point in points)
 
     @property
     def names(self) -> list[str]:
@@ -105,7 +211,7 @@ class Runtimes:
         """The runtime of that name, which must be among `names`."""
         return next(runtime for runtime in self._runtimes if runtime.name == name)
 
-    def choose(self, files: Files, named: str | None, allow_pickle: bool) -> tuple[Runtime, str]:
+    def recognise(self, files: Files, named: str | None = None) -> tuple[Runtime, str]:
         """The runtime for `files`, and the file it would open; `named` settles which one.
 
         Raises:
@@ -117,20 +223,29 @@ class Runtimes:
             if named not in (None, runtime.name):
                 continue
             main_file = runtime.main_file(files)
-            if main_file is None:
-                continue
-            if runtime.runs_code and not allow_pickle:
-                raise NoRuntime(
-                    f"{main_file} is of a format that runs code when it is loaded ({runtime.name}), "
-                    "and this environment does not allow that. Export the model to ONNX, save it with skops, "
-                    f"or set allow_pickle on the environment if you trust the file. {self._advice()}"
-                )
-            return runtime, main_file
+            if main_file is not None:
+                return runtime, main_file
         listed = ", ".join(sorted(files)[:5]) + (" …" if len(files) > 5 else "")
         wanted = f"the runtime {named!r}" if named else "any runtime"
         raise NoRuntime(
             f"No file of {wanted} is among the version's files ({listed or 'none'}). {self._advice()}"
         )
+
+    def choose(self, files: Files, named: str | None, allow_pickle: bool) -> tuple[Runtime, str]:
+        """As `recognise`, but nothing that would run code unless that is allowed.
+
+        Raises:
+            NoRuntime: as there; or it is not allowed, and what to do instead.
+        """
+        runtime, main_file = self.recognise(files, named)
+        code = None if allow_pickle else runtime.runs_code(files, main_file)
+        if code is not None:
+            raise NoRuntime(
+                f"{code.what}, and this environment does not allow that. {code.instead}, or set "
+                "allow_pickle on the environment (`muster env update ENVIRONMENT --allow-pickle`) "
+                f"if you trust whoever made the files. {self._advice()}"
+            )
+        return runtime, main_file
 
     def _advice(self) -> str:
         return (
@@ -153,11 +268,11 @@ class RuntimeChoice:
         return runtime.name
 
 
-class Onnx:
+class Onnx(_WithoutCode):
     """ONNX graphs, by onnxruntime."""
 
     name: ClassVar[str] = "onnx"
-    runs_code: ClassVar[bool] = False
+    rank: ClassVar[int] = 1
 
     def main_file(self, files: Files) -> str | None:
         return _only("ONNX", files, (".onnx",), _looks_like_onnx)
@@ -168,11 +283,11 @@ class Onnx:
         return OnnxModel(folder, main_file, threads)
 
 
-class Skops:
+class Skops(_WithoutCode):
     """scikit-learn estimators saved by skops, with its list of trusted types and no other."""
 
     name: ClassVar[str] = "skops"
-    runs_code: ClassVar[bool] = False
+    rank: ClassVar[int] = 1
 
     def main_file(self, files: Files) -> str | None:
         return _only("skops", files, (".skops",), _looks_like_skops)
@@ -183,14 +298,20 @@ class Skops:
         return EstimatorModel(load_skops(folder / main_file), threads)
 
 
-class Pickle:
+class Pickle(_OfOneFile):
     """scikit-learn estimators in a pickle, of joblib or cloudpickle too; refused unless allowed."""
 
     name: ClassVar[str] = "pickle"
-    runs_code: ClassVar[bool] = True
+    rank: ClassVar[int] = 2
 
     def main_file(self, files: Files) -> str | None:
         return _only("pickle", files, (".pkl", ".pickle", ".joblib", ".cloudpickle"), _looks_like_pickle)
+
+    def runs_code(self, files: Files, main_file: str) -> RunsCode | None:  # noqa: ARG002  # the protocol's
+        return RunsCode(
+            f"{main_file} is of a format that runs code when it is loaded (pickle)",
+            "Export the model to ONNX, save it with skops",
+        )
 
     def load(self, folder: Path, main_file: str, threads: int) -> Model:
         from muster.serving.estimators import EstimatorModel, load_pickle

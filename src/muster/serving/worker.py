@@ -5,7 +5,8 @@
     POST /v2/models/{model}[/versions/{number}]/infer
     POST /invocations      GET /ping
 
-It is told what to serve in one line of JSON on standard input (`Job`) and ends
+Its arguments are the runtimes to choose from (`module:Class`); without any, those that
+are installed. It is told what to serve in one line of JSON on standard input (`Job`) and ends
 when that pipe closes, however the process at the other end ended. What it writes
 to standard output and error is for people; if it cannot start, the last line
 says why in one sentence.
@@ -48,7 +49,7 @@ class Job(msgspec.Struct, frozen=True):
     parent: int
 
 
-def main() -> int:
+def main(*runtimes: str) -> int:
     """Serve until told to stop; the exit status is 1 if it could not start."""
     line = sys.stdin.buffer.readline()
     if not line:
@@ -58,7 +59,8 @@ def main() -> int:
     folder = Path(job.folder)
     files = {path: folder / path for path in job.files}
     try:
-        runtime, main_file = Runtimes.installed().choose(files, job.runtime, job.allow_pickle)
+        known = Runtimes.referred(runtimes) if runtimes else Runtimes.installed()
+        runtime, main_file = known.choose(files, job.runtime, job.allow_pickle)
         model = runtime.load(folder, main_file, job.threads)
     except (CannotLoad, NoRuntime) as error:
         print(error, file=sys.stderr, flush=True)
@@ -99,4 +101,4 @@ def _end_at_end_of_input() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))
