@@ -20,6 +20,7 @@ from muster.http import (
     api_models,
     api_operations,
     api_versions,
+    pages,
     plain,
     system,
 )
@@ -27,7 +28,7 @@ from muster.http.edge import Edge
 from muster.http.methods import BeforeHandler
 from muster.http.metrics import Durations, RegistryMetrics
 from muster.http.openapi import Document, schema_router
-from muster.http.problems import answered
+from muster.http.pages.errors import answered_page
 from muster.http.services import AsgiApp, Mount, Services
 from muster.http.writes import asked
 
@@ -57,14 +58,14 @@ def create_app(services: Services, mounts: Sequence[Mount] = ()) -> AsgiApp:
         services.pools.close()
 
     app = Litestar(
-        route_handlers=[handler for part in _PARTS for handler in part.routes()],
+        route_handlers=[*(handler for part in _PARTS for handler in part.routes()), pages.router()],
         dependencies={
             "services": Provide(lambda: services, sync_to_thread=False),
             "asked": Provide(asked),
         },
         before_request=BeforeHandler(),
         # For all of them: an error is mapped in one place, by its class.
-        exception_handlers={MusterError: answered, Exception: answered},
+        exception_handlers={MusterError: answered_page, Exception: answered_page},
         state=State({"durations": durations}),
         lifespan=[lifespan],
         logging_config=None,

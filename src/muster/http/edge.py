@@ -25,6 +25,7 @@ import structlog
 from muster.domain.errors import Denied, Invalid, MusterError, NotFound
 from muster.http import plain
 from muster.http.metrics import Durations
+from muster.http.pages.errors import refusal_page
 from muster.http.problems import Refusal, refusal
 from muster.http.services import LOOPBACK, AsgiApp, Mount, Receive, Scope, Send, Services
 from muster.http.writes import asked_of
@@ -134,6 +135,8 @@ class _Exchange:
         self._id = given
         self.request_id = given.decode()
         self.path: str = scope["path"]
+        self._scheme: str = scope["scheme"]
+        self._headers = headers
         self.status = 0
         # Whether more of the body is on its way; who sent Expect waits for a word first.
         self._reading = b"expect" not in headers
@@ -172,6 +175,11 @@ class _Exchange:
 
     async def refuse(self, refused: Refusal) -> None:
         """Answer with an error."""
+        text = {name.decode("latin-1"): value.decode("latin-1") for name, value in self._headers.items()}
+        page = refusal_page(refused, text, self._scheme, self.path, self.request_id)
+        if page is not None:
+            await self.answer(refused.status, "text/html; charset=utf-8", page.content, page.headers)
+            return
         status, media_type, content = refused.body(self.path, self.request_id)
         await self.answer(status, media_type, content, refused.headers)
 

@@ -1,0 +1,34 @@
+"""Addresses of pages, with names quoted.
+
+/                        what runs where
+/m/{model}               a model
+/m/{model}/{version}     a version, by label or number
+/register                a new version
+/deploy/{model}          put a version into service (?version=, ?environment=)
+/rollback/{model}/{environment}
+/edit/{model}            what may change of a model; /edit/{model}/{version} of a version
+/history                 the changes of all models; /history/{commit} one of them
+/compare                 two moments or two versions
+/environments            where versions run; /environments/{environment} one of them
+/settings                how this server is set up
+/you                     by which name your changes go
+/live                    a stream that says when something was recorded
+/static/{file}           styles and scripts
+
+The first segment says the kind of page and what follows are names, so that no name
+can be taken for a page. `/models` is the plain API's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import quote, urlencode
+
+NAVIGATION = (("Overview", "/"),)
+
+
+def address(*segments: str, query: Mapping[str, object] | None = None) -> str:
+    """`/` and the segments, each quoted whole; what is None or "" in the query is left out."""
+    path = "/" + "/".join(quote(segment, safe="") for segment in segments)
+    kept = {key: value for key, value in (query or {}).items() if value not in (None, "")}
+    return f"{path}?{urlencode(kept, doseq=True)}" if kept else path

@@ -1,0 +1,44 @@
+"""What belongs to who looks: the name that their changes go by, and light or dark."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.handlers import HTTPRouteHandler
+
+from muster.domain.names import actor_id
+from muster.http.pages.forms import FromForm, or_again
+from muster.http.pages.page import Viewed
+from muster.http.pages.visitor import THEMES
+
+
+@get("/you")
+async def you(page: Viewed) -> Response[bytes]:
+    return await page.shown("you.html", refused=None, typed=page.visitor.actor.name)
+
+
+@post("/you", status_code=303)
+async def rename(page: Viewed, posted: FromForm) -> Response[bytes]:
+    typed = posted.text("actor").strip()
+
+    async def work() -> Response[bytes]:
+        name = actor_id(typed) if typed else None
+        return page.sent_to("/you", page.visitor.cookie("actor", name))
+
+    return await or_again(
+        work, lambda refused: page.shown("you.html", status=400, refused=refused, typed=typed)
+    )
+
+
+@post("/theme", status_code=303)
+async def theme(request: Request[Any, Any, Any], page: Viewed, posted: FromForm) -> Response[bytes]:
+    wanted = posted.text("theme")
+    origin = request.headers.get("referer", "").removeprefix(page.visitor.url)
+    back = origin if origin.startswith("/") and not origin.startswith("//") else "/"
+    return page.sent_to(back, page.visitor.cookie("theme", wanted if wanted in THEMES else None))
+
+
+def routes() -> list[HTTPRouteHandler]:
+    """All routes of this module."""
+    return [you, rename, theme]
