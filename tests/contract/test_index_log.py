@@ -9,6 +9,7 @@ import pytest
 
 from muster.domain import changes as c
 from muster.domain.messages import rfc3339
+from muster.index import counting
 from muster.index.store import SqlIndex
 from muster.service.values import ChangeFilter, Logged
 from tests.builders import START, Story, deploy, register
@@ -48,6 +49,7 @@ def test_an_empty_index_has_no_past(index: SqlIndex) -> None:
     assert index.newest() is None
     assert index.at(START) is None
     assert index.changes(ChangeFilter(), limit=9) == []
+    assert index.count_changes(ChangeFilter()) == 0
     assert index.change("0" * 40) is None
 
 
@@ -88,6 +90,49 @@ def test_changes_are_filtered_newest_first(
 ) -> None:
     assert positions(index, wanted) == found
     assert positions(index, wanted, before=6, limit=2) == [p for p in found if p < 6][:2]
+    assert index.count_changes(wanted) == len(found)
+
+
+class TestCounting:
+    WANTED = (
+        ChangeFilter(),
+        ChangeFilter(model="digits"),
+        ChangeFilter(model="digits", number=1),
+        ChangeFilter(model="digits", kinds=("note", "deploy")),
+        ChangeFilter(actor="bob", environment="production"),
+        ChangeFilter(since=START + 3.5 * SECOND, until=START + 11.5 * SECOND, model="digits"),
+        ChangeFilter(until=START + 11.5 * SECOND),
+    )
+
+    @pytest.mark.parametrize("wanted", WANTED)
+    def test_a_count_that_was_asked_before_keeps_up(self, index: SqlIndex, wanted: ChangeFilter) -> None:
+        story = Story(index).begin()
+        assert index.count_changes(wanted) == len(positions(index, wanted))
+        for turn in range(5):
+            story.do(register(label=f"v{turn}"), c.Note("digits", 1, f"note {turn}"))
+            story.do(deploy(number=turn + 1), actor=BOB)
+            assert index.count_changes(wanted) == len(positions(index, wanted))
+
+    def test_a_count_is_not_believed_once_the_history_is_another(self, index: SqlIndex) -> None:
+        story = Story(index).begin()
+        story.do(register(), register(label="v2"), register("other"))
+        wanted = ChangeFilter(kinds=("register",))
+        assert index.count_changes(wanted) == 3
+        earlier = story.until(2)
+        others = [(commit[::-1], entry) for commit, entry in earlier.log]
+        index.rebuild(others[-1][0], others, earlier.in_tree_order())
+        assert index.count_changes(wanted) == 1
+
+    def test_more_filters_are_counted_than_are_remembered(
+        self, index: SqlIndex, log: list[Logged], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(counting, "REMEMBERED", 2)
+        for _ in range(2):
+            assert [index.count_changes(ChangeFilter(actor=name)) for name in ("ada", "bob", "cy")] == [
+                8,
+                2,
+                0,
+            ]
 
 
 def test_followers_read_on_from_where_they_were(index: SqlIndex, log: list[Logged]) -> None:

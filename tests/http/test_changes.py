@@ -48,6 +48,16 @@ def test_changes_are_newest_first_and_filtered(server: Live, told: tuple[str, li
     assert commits[4] not in {each["commit"] for each in between}
 
 
+def test_the_history_of_a_version_says_how_many_changes_there_are(
+    server: Live, told: tuple[str, list[str]]
+) -> None:
+    name, _ = told
+    path = f"/api/v1/models/{name}/versions/v1/history"
+    page = server.send("GET", path, params={"limit": 1}).json()
+    assert (len(page["items"]), page["count"]) == (1, 4)
+    assert server.send("GET", path, params={"after": page["next"]}).json()["count"] == 4
+
+
 def test_changes_come_page_by_page(server: Live, told: tuple[str, list[str]]) -> None:
     name, commits = told
     seen: list[str] = []
@@ -55,6 +65,7 @@ def test_changes_come_page_by_page(server: Live, told: tuple[str, list[str]]) ->
     while True:
         page = server.send("GET", "/api/v1/changes", params=query).json()
         seen += [each["commit"] for each in page["items"]]
+        assert page["count"] == len(commits)
         if page["next"] is None:
             break
         query["after"] = page["next"]

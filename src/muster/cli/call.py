@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from muster.cli.session import Session
+    from muster.client import Board
 
 P = ParamSpec("P")
 
@@ -90,6 +91,11 @@ class Call:
             from muster.cli.rendering import plain
 
             self.err.print(plain(text), markup=False, highlight=False, soft_wrap=True)
+
+    def left_out(self, found: Board) -> None:
+        """Tell a person how many there are, if `found` holds not all of them."""
+        if found.total > len(found):
+            self.note(f"{len(found):,} of {found.total:,} are shown; --limit shows more.")
 
     @contextmanager
     def connected(self, *, writes: bool = False) -> Iterator[Session]:

@@ -80,6 +80,7 @@ def log(
         call.note("Nothing of that kind happened.")
         return
     call.emit({"items": found, "count": found.total}, lambda: changes(found))
+    call.left_out(found)
 
 
 def _subject(client: Client, text: str) -> tuple[str, int | None]:

@@ -173,8 +173,7 @@ def listed(
         call.note(empty)
         return
     call.emit({"items": found, "count": found.total}, lambda: table(columns, rows))
-    if found.total > len(found):
-        call.note(f"{len(found)} of {found.total} are shown; --limit shows more.")
+    call.left_out(found)
 
 
 def show(call: Call, ref: Ref, at: At = None) -> None:

@@ -14,11 +14,10 @@ from muster.domain.changes import KINDS
 from muster.domain.errors import NotFound
 from muster.domain.records import Json
 from muster.http import schemas, schemas_deployed
-from muster.http.answers import Answer, encoded, etag, listed
-from muster.http.paging import cursor, place
+from muster.http.answers import Answer, encoded, etag
 from muster.http.parameters import After, Before, Given, InPath, Kinds, Limit, Number, Time, Wanted
 from muster.http.plain import history_of
-from muster.http.services import Services
+from muster.http.views import changes_page
 from muster.service.past import moment
 from muster.service.registry import change_view
 from muster.service.values import ChangeFilter
@@ -49,15 +48,7 @@ async def changes(
         since=None if since is None else moment(since, "since"),
         until=None if until is None else moment(until, "until"),
     )
-    before = place(after, 0) or None
-    return Answer(await services.pools.reads.run(partial(_changes, services, wanted, before, limit)))
-
-
-def _changes(services: Services, wanted: ChangeFilter, before: int | None, limit: int) -> bytes:
-    found = services.registry.index.changes(wanted, before=before, limit=limit + 1)
-    more = cursor(found[limit - 1].position) if len(found) > limit else None
-    shown = found[:limit]
-    return listed((encoded(change_view(each)) for each in shown), len(shown), more)
+    return Answer(await services.pools.reads.run(partial(changes_page, services, wanted, after, limit)))
 
 
 @get(f"{CHANGES}/{{commit:str}}", summary="Show a change with its diff, field by field")

@@ -16,18 +16,18 @@ from muster.domain.changes import UNSET, DeleteVersion, Note, SetStage, UpdateVe
 from muster.domain.errors import Invalid
 from muster.domain.records import KINDS, STAGES
 from muster.http import schemas, schemas_deployed
-from muster.http.answers import Answer, encoded, listed, no_content, of_write
+from muster.http.answers import Answer, listed, no_content, of_write
 from muster.http.api_models import MODEL
 from muster.http.paging import cursor, place
 from muster.http.parameters import After, At, Given, InPath, Limit, Order, Reason, Tags, Wanted
 from muster.http.plain import tags_wanted
 from muster.http.references import place_of
 from muster.http.services import Services
-from muster.http.views import place_then, version_answer, version_read
+from muster.http.views import changes_page, place_then, version_answer, version_read
 from muster.http.writes import Asking, reason_given, write
 from muster.service.committer import Recorded
 from muster.service.registry import change_view
-from muster.service.values import VersionFilter
+from muster.service.values import ChangeFilter, VersionFilter
 
 VERSIONS: Final = f"{MODEL}/versions"
 VERSION: Final = f"{VERSIONS}/{{version:str}}"
@@ -216,12 +216,8 @@ async def history(
     services: Given, model: InPath, version: InPath, limit: Limit = 100, after: After = None
 ) -> Answer[schemas_deployed.Changes]:
     there = place_of(services.registry, model, version)
-    before = place(after, 0) or None
-    work = partial(services.registry.version_history, *there, before=before, limit=limit + 1)
-    found = await services.pools.reads.run(work)
-    more = cursor(found[limit - 1].position) if len(found) > limit else None
-    shown = found[:limit]
-    return Answer(listed((encoded(change_view(each)) for each in shown), len(shown), more))
+    wanted = ChangeFilter(model=there[0], number=there[1])
+    return Answer(await services.pools.reads.run(partial(changes_page, services, wanted, after, limit)))
 
 
 def routes() -> list[HTTPRouteHandler]:

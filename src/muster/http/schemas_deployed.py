@@ -174,7 +174,7 @@ class OperationRecord(Struct):
 
 
 class Changes(Struct):
-    """`count` is the number of changes on this page."""
+    """`count` is the number of changes that match, on whatever page."""
 
     items: list[Change]
     count: int

@@ -6,9 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from muster.domain.errors import NotFound
-from muster.http.answers import Answer, conditional, encoded, of_write
+from muster.http.answers import Answer, conditional, encoded, listed, of_write
+from muster.http.paging import cursor, place
 from muster.http.services import Services
 from muster.service.committer import Recorded
+from muster.service.registry import change_view
+from muster.service.values import ChangeFilter
 
 
 def version_answer(services: Services, created: int = 200) -> Callable[[Recorded], Answer[Any]]:
@@ -70,3 +73,12 @@ def place_then(services: Services, at: str, model: str, version: str) -> tuple[s
     if found != model:
         raise NotFound("version", f"{model}/{version}")
     return found, number
+
+
+def changes_page(services: Services, wanted: ChangeFilter, after: str | None, limit: int) -> bytes:
+    """A page of the change log, newest first, and how many changes match in all."""
+    index = services.registry.index
+    found = index.changes(wanted, before=place(after, 0) or None, limit=limit + 1)
+    more = cursor(found[limit - 1].position) if len(found) > limit else None
+    shown = (encoded(change_view(each)) for each in found[:limit])
+    return listed(shown, index.count_changes(wanted), more)

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Text, bindparam, func, literal_column, select
+from sqlalchemy import ColumnElement, Integer, Select, Text, bindparam, func, literal_column, select
 
 from muster.domain.messages import rfc3339
 from muster.domain.views import Times
@@ -19,7 +19,6 @@ from muster.index.tables import changes, models, placements, places, touches, ve
 from muster.service.values import ChangeFilter, Logged, Placed
 
 _MIN_PREFIX = 7
-_SELECTIVE_FIRST = ("model", "environment", "actor", "kind")
 
 _position = bindparam("position", type_=Integer())
 
@@ -112,21 +111,49 @@ _MODEL_DELETED = sql(
 
 
 @dataclass(frozen=True, slots=True)
-class _Shape:
-    """What distinguishes one statement from another."""
+class Shape:
+    """What distinguishes one statement from another: the filters by name, the most selective first."""
 
     plain: tuple[str, ...]
     number: bool
 
 
-@lru_cache(maxsize=64)
-def _changes(shape: _Shape) -> str:
-    """Newest first, between positions `low` and `before`; only the first filter may use its index."""
+def shape_of(wanted: ChangeFilter) -> Shape:
+    """The shape of the statements for that filter; with kinds it is that of one kind's."""
+    given = {
+        "model": wanted.model is not None,
+        "environment": wanted.environment is not None,
+        "actor": wanted.actor is not None,
+        "kind": bool(wanted.kinds),
+    }
+    return Shape(tuple(name for name in given if given[name]), wanted.number is not None)
+
+
+def values_of(wanted: ChangeFilter, low: int, before: int) -> dict[str, object]:
+    """What `matching` binds, for the positions [low, before); the kind is not among it."""
+    return {
+        "model": wanted.model,
+        "number": wanted.number,
+        "environment": wanted.environment,
+        "actor": wanted.actor,
+        "low": low,
+        "before": before,
+    }
+
+
+def matching(
+    found: Select[Any], shape: Shape, *, joined: bool = True
+) -> tuple[Select[Any], ColumnElement[int]]:
+    """`found` with the filters of `shape`, and the column of the position.
+
+    Only the first filter may use its index. Without `joined` a number is looked
+    for in `touches` alone.
+    """
     position: ColumnElement[int] = changes.c.position
-    found = select(changes)
     if shape.number:
         position = touches.c.position
-        found = found.join(touches, touches.c.position == changes.c.position)
+        if joined:
+            found = found.join(touches, touches.c.position == changes.c.position)
         found = found.where(
             touches.c.model == bindparam("model", type_=Text()),
             touches.c.number == bindparam("number", type_=Integer()),
@@ -138,9 +165,15 @@ def _changes(shape: _Shape) -> str:
         if shape.number or at > 0:
             plain = plain.concat(literal_column("''"))  # not for the index
         found = found.where(plain == bindparam(name, type_=Text()))
-    found = found.where(
+    return found.where(
         position >= bindparam("low", type_=Integer()), position < bindparam("before", type_=Integer())
-    )
+    ), position
+
+
+@lru_cache(maxsize=64)
+def _changes(shape: Shape) -> str:
+    """Newest first, between positions `low` and `before`."""
+    found, position = matching(select(changes), shape)
     return sql(limited(found.order_by(position.desc())))
 
 
@@ -181,32 +214,23 @@ class LogReads(Reads):
 
     def changes(self, wanted: ChangeFilter, *, before: int | None = None, limit: int) -> list[Logged]:
         """Newest first, from below position `before`. A number without its model finds nothing."""
-        bounds = self._bounds(wanted, before)
+        bounds = self.bounds(wanted, before)
         if bounds is None or (wanted.number is not None and wanted.model is None):
             return []
-        values: dict[str, object] = {
-            "model": wanted.model,
-            "number": wanted.number,
-            "environment": wanted.environment,
-            "actor": wanted.actor,
-            "low": bounds[0],
-            "before": bounds[1],
-            "limit": limit,
-        }
-        given = [n for n in _SELECTIVE_FIRST[:3] if values[n] is not None]
+        values = values_of(wanted, *bounds) | {"limit": limit}
+        statement = _changes(shape_of(wanted))
         if not wanted.kinds:
-            rows = self._readers.all(_changes(_Shape(tuple(given), wanted.number is not None)), values)
+            rows = self._readers.all(statement, values)
         else:
             # One statement a kind, each in the order of its index: sorting all rows
             # of several kinds would read most of the log.
-            statement = _changes(_Shape((*given, "kind"), wanted.number is not None))
             of_kinds = [
                 self._readers.all(statement, values | {"kind": kind}) for kind in dict.fromkeys(wanted.kinds)
             ]
             rows = list(heapq.merge(*of_kinds, key=_place, reverse=True))[:limit]
         return [logged(row) for row in rows]
 
-    def _bounds(self, wanted: ChangeFilter, before: int | None) -> tuple[int, int] | None:
+    def bounds(self, wanted: ChangeFilter, before: int | None) -> tuple[int, int] | None:
         """The positions [from, below) that the filter's times and `before` leave; None if none."""
         low = 0
         high = 2**62 if before is None else before

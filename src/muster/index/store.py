@@ -14,8 +14,8 @@ from muster.domain.messages import Entry
 from muster.domain.snapshot import Snapshot
 from muster.index import database
 from muster.index.compare import differences
+from muster.index.counting import LogCounts
 from muster.index.database import BUSY_TIMEOUT_S, Readers, translating
-from muster.index.history import LogReads
 from muster.index.project import SqlTransaction
 from muster.index.reads import RecordReads
 from muster.index.rebuild import rebuild
@@ -24,11 +24,11 @@ from muster.index.snapshot import SqlSnapshot
 from muster.service.ports import Index, Transaction
 
 
-class SqlIndex(RecordReads, VersionLists, LogReads):
+class SqlIndex(RecordReads, VersionLists, LogCounts):
     """The index in the file `path`; without one, in a temporary file that `close` removes.
 
     Several objects, in one process or many, may share a file: nothing is kept in
-    memory from one transaction to the next. A file that is no database, or cut
+    memory from one transaction to the next but counts, which are checked. A file that is no database, or cut
     off, is removed: the index is then empty, to be built anew. So is one of
     another schema number. With `checked` damage anywhere in the file counts, which
     takes reading all of it.
