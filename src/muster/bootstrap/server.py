@@ -16,6 +16,7 @@ from muster.bootstrap.folder import Folder
 from muster.bootstrap.home import Home, open_home
 from muster.bootstrap.logs import configure
 from muster.bootstrap.wire import OneWriteProtocol
+from muster.dialects import mlflow
 from muster.domain.errors import Invalid, Unavailable
 from muster.http import Services, create_app
 from muster.index.store import SqlIndex
@@ -27,19 +28,18 @@ SHUTDOWN_GRACE_S = 5
 
 def application(home: Home):  # type: ignore[no-untyped-def]
     """The home's ASGI application."""
-    return create_app(
-        Services(
-            registry=home.registry,
-            past=home.past,
-            deployer=home.deployer,
-            observer=home.observer,
-            gateway=home.gateway,
-            up_to_date=home.up_to_date,
-            recorded=home.recorded.add,
-            allowed_hosts=home.settings.allowed_hosts,
-            max_body_bytes=home.settings.max_body_bytes,
-        )
+    services = Services(
+        registry=home.registry,
+        past=home.past,
+        deployer=home.deployer,
+        observer=home.observer,
+        gateway=home.gateway,
+        up_to_date=home.up_to_date,
+        recorded=home.recorded.add,
+        allowed_hosts=home.settings.allowed_hosts,
+        max_body_bytes=home.settings.max_body_bytes,
     )
+    return create_app(services, [mlflow.mount(services)])
 
 
 def serve(settings: Settings, ready: Callable[[str], None] = lambda _: None) -> None:

@@ -42,7 +42,10 @@ class Initialize(Change):
 
 @dataclass(frozen=True, slots=True)
 class RegisterVersion(Change):
-    """A new version, final at once, or `pending` until its files are finalized."""
+    """A new version, final at once, or `pending` until its files are finalized.
+
+    `files` are in the artifact store already. Without `new_model` the model must be there.
+    """
 
     kind: ClassVar[str] = "register"
     model: str
@@ -58,8 +61,11 @@ class RegisterVersion(Change):
     model_kind: Kind = "model"
     bases: tuple[Fields, ...] = ()
     external: Fields | None = None
+    files: tuple[Artifact, ...] = ()
+    signature: Fields | None = None
     pending: bool = False
     imported: Fields | None = None
+    new_model: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@
     │   └── TooLarge       a limit on size was passed
     ├── NotFound           nothing goes by that name
     ├── Conflict           the request is right, the state is in the way
+    │   ├── Taken              something else goes by that name
     │   ├── ContentDiffers     that version exists, with other content
     │   ├── Immutable          a final version's content, or a deployed thing
     │   ├── UnderWay           a deployment of that model is running there
@@ -110,6 +111,20 @@ class Conflict(MusterError):
     """The request is well formed but the present state is in the way."""
 
     code = "conflict"
+
+
+class Taken(Conflict):
+    """Something else goes by that name already; choose another."""
+
+    code = "taken"
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"{kind} {name!r} is there already")
+        self.kind = kind
+        self.name = name
+
+    def facts(self) -> dict[str, object]:
+        return {"kind": self.kind, "name": self.name}
 
 
 class ContentDiffers(Conflict):

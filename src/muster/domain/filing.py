@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import replace
 
 from muster.domain import changes as c
 from muster.domain import codec, lfs
 from muster.domain.errors import Conflict, Immutable, NotFound
-from muster.domain.names import card_path, deployment_path, file_path
+from muster.domain.names import card_path, check_together, deployment_path, file_path
 from muster.domain.plan import (
     check_expected,
     file_of,
@@ -33,28 +32,13 @@ def _open_for_files(before: Snapshot, model: str, number: int) -> Version:
     return replace(version, state="pending", files_attached=True)
 
 
-def _folded(path: str) -> str:
-    """`path` as file systems see it that take names for equal if they only look so."""
-    return unicodedata.normalize("NFC", path).casefold()
-
-
 @plan.register
 def _(change: c.AttachFile, before: Snapshot) -> Plan:
     version = _open_for_files(before, change.model, change.number)
     path = change.file.path
-    new = _folded(path)
-    for there in version.files:
-        old = _folded(there.path)
-        if there.path == path:
-            if there == change.file:
-                return Plan("", change.model, change.number)
-        elif old == new:
-            raise Conflict(
-                f"{path!r} and {there.path!r} differ by case or accents' coding alone, "
-                "which not every clone can hold"
-            )
-        elif old.startswith(f"{new}/") or new.startswith(f"{old}/"):
-            raise Conflict(f"{path!r} cannot be beside {there.path!r}: one would be file and folder at once")
+    if any(there == change.file for there in version.files):
+        return Plan("", change.model, change.number)
+    check_together([*(there.path for there in version.files if there.path != path), path])
     edits: dict[str, bytes | None] = {
         file_path(change.model, change.number, path): lfs.pointer(change.file.sha256, change.file.size)
     }

@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from muster.domain.errors import Invalid
+from muster.domain.errors import Conflict, Invalid
 
 MAX_NAME = 256
 MAX_PATH = 1024
@@ -141,6 +142,30 @@ def artifact_path(value: object, field: str = "path") -> str:
         if part.endswith((".", " ")) or set(part) & set('<>:"|?*') or _WINDOWS.fullmatch(part):
             raise Invalid.one(field, value, "must not have a component that Windows cannot name")
     return value
+
+
+def check_together(paths: Iterable[str]) -> None:
+    """Refuse paths that not every clone can hold beside each other.
+
+    Raises:
+        Conflict: two differ by case or accents' coding alone, or one would be file and folder at once.
+    """
+    files: dict[str, str] = {}
+    folders: dict[str, str] = {}
+    for path in paths:
+        folded = unicodedata.normalize("NFC", path).casefold()
+        if (there := files.get(folded)) is not None:
+            raise Conflict(
+                f"{path!r} and {there!r} differ by case or accents' coding alone, "
+                "which not every clone can hold"
+            )
+        parts = folded.split("/")
+        above = ["/".join(parts[:at]) for at in range(1, len(parts))]
+        beside = folders.get(folded) or next((files[each] for each in above if each in files), None)
+        if beside is not None:
+            raise Conflict(f"{path!r} cannot be beside {beside!r}: one would be file and folder at once")
+        files[folded] = path
+        folders |= dict.fromkeys(above, path)
 
 
 def segment(name: str) -> str:

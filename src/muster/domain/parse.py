@@ -236,13 +236,21 @@ def training_data(value: object, field: str) -> str | Fields:
 
 
 def source(value: object, field: str) -> Fields:
-    """`{repository, commit, dirty, run_url}`: where the version was made."""
+    """`{repository, commit, dirty, run_url, run_id, uri, location, tracked_as}`: where it was made.
+
+    `uri` is where its files are said to be, `location` what that led to when it was
+    registered, `tracked_as` what a tracking server calls it.
+    """
     form = Form(value, field)
     found = {
         "repository": form.take("repository", text, None),
         "commit": form.take("commit", text, None),
         "dirty": form.take("dirty", boolean, None),
         "run_url": form.take("run_url", text, None),
+        "run_id": form.take("run_id", text, None),
+        "uri": form.take("uri", text, None),
+        "location": form.take("location", text, None),
+        "tracked_as": form.take("tracked_as", text, None),
     }
     form.close()
     return _some(found, value, field)

@@ -15,6 +15,7 @@ from muster.domain.errors import (
     NotFound,
     NothingToRestore,
     Stale,
+    Taken,
 )
 from muster.domain.names import deployment_path, environment_path
 from muster.domain.plan import (
@@ -306,7 +307,7 @@ def _(change: c.SetEnvironment, before: Snapshot) -> Plan:
     old = before.environment(new.name)
     path = environment_path(new.name)
     if change.create and old is not None:
-        raise Conflict(f"environment {new.name!r} is there already")
+        raise Taken("environment", new.name)
     if not change.create and old is None:
         raise NotFound("environment", new.name)
     check_expected(before.environment_touched(new.name), change.expected)

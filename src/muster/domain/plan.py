@@ -13,15 +13,16 @@ from dataclasses import replace
 from functools import singledispatch
 
 from muster.domain import changes as c
-from muster.domain import codec
+from muster.domain import codec, lfs
 from muster.domain.errors import (
     Conflict,
     ContentDiffers,
     Invalid,
     NotFound,
     Stale,
+    Taken,
 )
-from muster.domain.names import card_path, model_id, model_path, version_path
+from muster.domain.names import card_path, check_together, file_path, model_id, model_path, version_path
 from muster.domain.records import Json, Model, Version
 from muster.domain.snapshot import Plan, Snapshot
 
@@ -95,7 +96,7 @@ def _digest(text: str | None) -> str:
 
 def content(change: c.RegisterVersion) -> dict[str, Json]:
     """What is registered, as plain values: equal content is the same registration."""
-    return {
+    said: dict[str, Json] = {
         "description": change.description,
         "training_data": change.training_data,
         "deployment_status": change.stage,
@@ -108,6 +109,9 @@ def content(change: c.RegisterVersion) -> dict[str, Json]:
         "bases": [dict(base) for base in change.bases],
         "external": change.external,
     }
+    # Left out without files: digests of registrations that were made before must stay.
+    files = {file.path: file.sha256 for file in change.files}
+    return said | {"files": files} if files else said
 
 
 def _differing(change: c.RegisterVersion, there: Version) -> list[str]:
@@ -136,6 +140,8 @@ def _differing(change: c.RegisterVersion, there: Version) -> list[str]:
 def _(change: c.RegisterVersion, before: Snapshot) -> Plan:
     model = before.model(change.model)
     fresh = model is None or model.deleted
+    if fresh and not change.new_model:
+        raise NotFound("model", change.model)
     if model is None:
         model = Model(change.model, owner=change.owner)
     elif model.deleted:
@@ -176,10 +182,16 @@ def _(change: c.RegisterVersion, before: Snapshot) -> Plan:
         source=change.source,
         bases=change.bases,
         external=change.external,
+        signature=change.signature,
         imported=change.imported,
         registered=registered,
     )
-    edits = dict([file_of_version(version), file_of(replace(model, next_number=number + 1))])
+    check_together(file.path for file in change.files)
+    edits: dict[str, bytes | None] = {
+        file_path(change.model, number, file.path): lfs.pointer(file.sha256, file.size)
+        for file in change.files
+    }
+    edits.update([file_of_version(version), file_of(replace(model, next_number=number + 1))])
     subject = f"Register {change.model} {change.label or number}"
     return Plan(
         subject if not fresh else f"{subject} (new model)",
@@ -206,7 +218,7 @@ def _registered_before(change: c.RegisterVersion, before: Snapshot, number: int,
 def _(change: c.CreateModel, before: Snapshot) -> Plan:
     there = before.model(change.model)
     if there is not None and not there.deleted:
-        raise Conflict(f"model {change.model!r} is there already")
+        raise Taken("model", change.model)
     model = Model(
         name=change.model,
         next_number=there.next_number if there else 1,

@@ -38,6 +38,10 @@ class Source(Body):
     commit: Text | None = None
     dirty: bool | None = None
     run_url: Text | None = None
+    run_id: Text | None = None
+    uri: Annotated[Text | None, Meta(description="Where its files are said to be")] = None
+    location: Annotated[Text | None, Meta(description="What `uri` led to when it was registered")] = None
+    tracked_as: Annotated[Text | None, Meta(description="What a tracking server calls it")] = None
 
 
 class Base(Body):

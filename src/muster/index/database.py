@@ -128,6 +128,7 @@ def connect(path: Path, *, cache_mib: int) -> sqlite3.Connection:
         check_same_thread=False,
         cached_statements=_STATEMENTS,
     )
+    connection.create_function("folded", 1, str.lower, deterministic=True)  # LOWER knows ASCII only
     try:
         for pragma in (
             "journal_mode = WAL",

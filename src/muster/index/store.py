@@ -20,11 +20,12 @@ from muster.index.project import SqlTransaction
 from muster.index.reads import RecordReads
 from muster.index.rebuild import rebuild
 from muster.index.search import VersionLists
+from muster.index.searching import SearchReads
 from muster.index.snapshot import SqlSnapshot
 from muster.service.ports import Index, Transaction
 
 
-class SqlIndex(RecordReads, VersionLists, LogCounts):
+class SqlIndex(RecordReads, VersionLists, SearchReads, LogCounts):
     """The index in the file `path`; without one, in a temporary file that `close` removes.
 
     Several objects, in one process or many, may share a file: nothing is kept in

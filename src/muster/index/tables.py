@@ -22,7 +22,7 @@ from sqlalchemy import (
     true,
 )
 
-SCHEMA = 1
+SCHEMA = 2
 
 metadata = MetaData()
 
@@ -140,6 +140,8 @@ model_tags = Table(
     sqlite_with_rowid=False,
 )
 
+Index("model_tags_by_model", model_tags.c.model, model_tags.c.key)
+
 aliases = Table(
     "aliases",
     metadata,
@@ -148,6 +150,8 @@ aliases = Table(
     _number("number"),
     sqlite_with_rowid=False,
 )
+
+Index("aliases_by_number", aliases.c.model, aliases.c.number)
 
 # `sequence` is the position of the change that registered the version; `touched`,
 # `last_deploy` and `last_rollback` are positions too. `created_at` and
@@ -184,6 +188,15 @@ Index(
     sqlite_where=versions.c.label.is_not(None),
     postgresql_where=versions.c.label.is_not(None),
 )
+# Which version is the newest of a stage, without reading the others.
+Index(
+    "versions_by_model_stage",
+    versions.c.model,
+    versions.c.stage,
+    versions.c.number,
+    sqlite_where=versions.c.live == true(),
+    postgresql_where=versions.c.live == true(),
+)
 for _column in (
     versions.c.stage,
     versions.c.kind,
@@ -207,6 +220,8 @@ tags = Table(
     _number("sequence", key=True),
     sqlite_with_rowid=False,
 )
+
+Index("tags_by_version", tags.c.sequence, tags.c.key)
 
 metrics = Table(
     "metrics",

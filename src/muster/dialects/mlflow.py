@@ -1,0 +1,149 @@
+"""The MLflow Model Registry, as an unmodified `mlflow` client calls it.
+
+Source: the REST API of mlflow 3.18, below `/api/2.0/mlflow` (its Python client) and
+`/ajax-api/2.0/mlflow` (pages). Supported: registered models, model versions, tags,
+aliases, stages, both searches, prompts; `/health`, `/version`, server-info. Not here:
+anything of tracking (experiments, runs, logged models), which is another server's.
+
+Every answer is 200 with a JSON object, or an error with MLflow's code. Nothing that a
+client sends is answered with a 5xx, which it would repeat for minutes.
+"""
+
+from __future__ import annotations
+
+from importlib import metadata
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from muster.dialects import mlflow_call, mlflow_models, mlflow_versions
+from muster.dialects.mlflow_call import Arguments, Call
+from muster.dialects.mlflow_models import Handler
+from muster.domain.errors import (
+    Conflict,
+    Denied,
+    Invalid,
+    MusterError,
+    NotFound,
+    StorageFull,
+    Taken,
+    Unavailable,
+)
+from muster.http import Mount, Services, auth, bodies
+from muster.http.services import Receive, Scope, Send
+
+PREFIXES: Final = ("/api/2.0/mlflow/", "/ajax-api/2.0/mlflow/")
+SERVER_INFO: Final = ("/api/3.0/mlflow/server-info", "/ajax-api/3.0/mlflow/server-info")
+MAX_BODY: Final = 4 << 20  # a prompt of 100,000 characters, each as \\uXXXX twice
+
+# MLflow answers "already exists" with 400, not 409; its client goes by the word.
+MLFLOW: Final[dict[type[MusterError], tuple[int, str]]] = {
+    Invalid: (400, "INVALID_PARAMETER_VALUE"),
+    NotFound: (404, "RESOURCE_DOES_NOT_EXIST"),
+    Taken: (400, "RESOURCE_ALREADY_EXISTS"),
+    Conflict: (409, "RESOURCE_CONFLICT"),
+    Denied: (403, "PERMISSION_DENIED"),
+    Unavailable: (503, "TEMPORARILY_UNAVAILABLE"),
+    StorageFull: (507, "RESOURCE_EXHAUSTED"),
+    MusterError: (500, "INTERNAL_ERROR"),
+}
+
+log = structlog.get_logger(__name__)
+
+
+class NoEndpoint(NotFound):
+    """MLflow's client tells this from a model that is not there, and tries another way."""
+
+    code = "no_endpoint"
+
+
+_PARTS: Final = {"registered-models": mlflow_models.ROUTES, "model-versions": mlflow_versions.ROUTES}
+ROUTES: Final[dict[tuple[str, str], Handler]] = {
+    (method, f"{part}/{path}"): handler
+    for part, routes in _PARTS.items()
+    for (method, path), handler in routes.items()
+}
+
+
+def mount(services: Services) -> Mount:
+    """The dialect, where an MLflow client looks for it."""
+    return Mount((*PREFIXES, *SERVER_INFO, "/health", "/version"), MlflowApp(services))
+
+
+class MlflowApp:
+    """An ASGI application. It is given only what `mount` names."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._limit = max(MAX_BODY, services.max_body_bytes)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["raw_path"].decode("latin-1")
+        if path in SERVER_INFO:
+            await _send(send, 200, msgspec.json.encode(_server_info()))
+        elif path == "/health":
+            await _send(send, 200, b"OK", "text/plain; charset=utf-8")
+        elif path == "/version":
+            await _send(send, 200, metadata.version("muster-registry").encode(), "text/plain; charset=utf-8")
+        else:
+            await _send(send, *await self._answer(scope, receive))
+
+    async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
+        """Status and body."""
+        try:
+            return 200, msgspec.json.encode(await self._answered(scope, receive))
+        except MusterError as error:
+            status, code = next(MLFLOW[kind] for kind in type(error).__mro__ if kind in MLFLOW)
+            code = "ENDPOINT_NOT_FOUND" if isinstance(error, NoEndpoint) else code
+            return status, msgspec.json.encode({"error_code": code, "message": said(error)})
+        except Exception:
+            log.exception("request failed", request_id=scope["request_id"], path=scope["path"])
+            return 500, b'{"error_code":"INTERNAL_ERROR","message":"internal error"}'
+
+    async def _answered(self, scope: Scope, receive: Receive) -> mlflow_call.Answer:
+        raw: str = scope["raw_path"].decode("latin-1")
+        prefix = next(each for each in PREFIXES if raw.startswith(each))
+        path = raw.removeprefix(prefix)
+        handler = ROUTES.get((scope["method"], path))
+        if handler is None:
+            raise NoEndpoint("endpoint", f"{scope['method']} {raw}")
+        scope["path_template"] = raw
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        return await handler(
+            Call(
+                self._services,
+                auth.actor(headers),
+                await self._arguments(scope, headers, receive),
+                f"{scope['scheme']}://{headers.get('host', '')}",
+            )
+        )
+
+    async def _arguments(self, scope: Scope, headers: dict[str, str], receive: Receive) -> Arguments:
+        if scope["method"] == "GET" and (scope["query_string"] or "content-type" not in headers):
+            return mlflow_call.from_query(scope["query_string"])
+        content = await bodies.read(receive, headers.get("content-length"), self._limit)
+        return mlflow_call.from_body(content, headers.get("content-type"))
+
+
+def said(error: MusterError) -> str:
+    """The message, in the words that people look for."""
+    match error:
+        case NotFound(kind="model"):
+            return f"Registered Model with name={error.name} not found"
+        case NotFound(kind="version"):
+            name, _, number = error.name.rpartition("/")
+            return f"Model Version (name={name}, version={number}) not found"
+        case Taken(kind="model"):
+            return f"Registered Model (name={error.name}) already exists."
+    return error.message
+
+
+def _server_info() -> dict[str, Any]:
+    return {"workspaces_enabled": False}
+
+
+async def _send(send: Send, status: int, content: bytes, media: str = "application/json") -> None:
+    headers = [(b"content-type", media.encode()), (b"content-length", b"%d" % len(content))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": content})
