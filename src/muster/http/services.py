@@ -14,6 +14,7 @@ from muster.service.deployer import Deployer
 from muster.service.observing import Observer
 from muster.service.past import Past
 from muster.service.registry import Registry
+from muster.service.standings import Standings
 from muster.service.values import Logged
 
 # Any mapping: each ASGI library has a type of its own for the same thing.
@@ -148,6 +149,8 @@ class Services:
     max_body_bytes: int = MAX_BODY
     pools: Pools = field(default_factory=Pools)
     changes: Changes = field(default_factory=Changes)
+    standings: Standings = field(init=False)
 
     def __post_init__(self) -> None:
         self.recorded(self.changes.poke)
+        object.__setattr__(self, "standings", Standings(self.registry.index, self.observer))

@@ -13,6 +13,7 @@ from muster.domain.errors import Unavailable
 from muster.domain.messages import Entry
 from muster.domain.snapshot import Snapshot
 from muster.index import database
+from muster.index.board import BoardReads
 from muster.index.compare import differences
 from muster.index.counting import LogCounts
 from muster.index.database import BUSY_TIMEOUT_S, Readers, translating
@@ -25,7 +26,7 @@ from muster.index.snapshot import SqlSnapshot
 from muster.service.ports import Index, Transaction
 
 
-class SqlIndex(RecordReads, VersionLists, SearchReads, LogCounts):
+class SqlIndex(RecordReads, VersionLists, SearchReads, LogCounts, BoardReads):
     """The index in the file `path`; without one, in a temporary file that `close` removes.
 
     Several objects, in one process or many, may share a file: nothing is kept in

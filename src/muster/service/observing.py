@@ -17,10 +17,10 @@ from typing import Final, Literal
 from muster.domain.changes import Actor, Observe
 from muster.domain.errors import Invalid, MusterError, NotFound
 from muster.domain.messages import Entry, rfc3339
-from muster.domain.records import Deployment, Json
+from muster.domain.records import Deployment, Environment, Json
 from muster.service.ports import Clock, Target
 from muster.service.registry import Registry
-from muster.service.values import ChangeFilter, InstanceState
+from muster.service.values import ChangeFilter, InstanceState, Logged
 
 MUSTER: Final = Actor("muster")
 SWEEP_S: Final = 2.0
@@ -231,13 +231,17 @@ class Observer:
     def status(self, environment: str, model: str) -> Status:
         """How what runs stands to what is declared."""
         found = self._registry.deployment(environment, model)
-        deployment = found[0] if found else None
         record, _ = self._registry.environment(environment)
-        reports = self.reports(environment, model)
-        if record.target in self._targets:
+        return self.judged(record, model, found)
+
+    def judged(self, place: Environment, model: str, found: tuple[Deployment, Logged] | None) -> Status:
+        """How what runs of the model in `place` stands to `found`: what is declared there, and by whom."""
+        deployment = found[0] if found else None
+        reports = self.reports(place.name, model)
+        if place.target in self._targets:
             runs_here = deployment is not None and not deployment.recorded
             if runs_here or not reports:
-                return self._here(deployment, self.states(environment, model))
+                return self._here(deployment, self._targets[place.target].observe(place.name, model))
         if deployment is None or found is None:
             return self._undeclared(model, reports)
         return self._outside(deployment, found[1].entry.time, reports)

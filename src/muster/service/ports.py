@@ -17,6 +17,7 @@ from muster.domain.names import Reference
 from muster.domain.records import Artifact, Deployment, Environment, Fields, Model
 from muster.domain.snapshot import Snapshot
 from muster.domain.views import Times
+from muster.service.board import Board
 from muster.service.searching import Searches
 from muster.service.values import (
     ChangeFilter,
@@ -160,7 +161,7 @@ class Transaction(Snapshot, Protocol):
         ...
 
 
-class Index(Searches, Protocol):
+class Index(Searches, Board, Protocol):
     """What is asked often, derived from Git; deleting it loses nothing.
 
     Reads may come from any thread and see the last committed transaction.

@@ -1,0 +1,202 @@
+"""The registry as a board, in a few statements a page: names of all that match, rows of those shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Integer, LargeBinary, Text, bindparam, func, literal_column, or_, select
+
+from muster.index.database import Reads, limited, sql
+from muster.index.entries import logged
+from muster.index.reads import FOUND
+from muster.index.tables import changes, deployments, environments, models, versions
+from muster.service.board import BoardFilter, BoardRow, Standing
+from muster.service.values import Found, Logged
+
+_PAGE = 100
+_REFERENCES = ("by_version", "by_alias", "by_place", "by_id")
+_NONE: ColumnElement[int] = literal_column("0", Integer())
+
+_model = bindparam("model", type_=Text())
+_position = bindparam("position", type_=Integer())
+# A statement is built once, so it always asks for as many names.
+_NAMES = [bindparam(f"name_{at}", type_=Text()) for at in range(_PAGE)]
+
+_newest = versions.alias("newest")
+_NUMBER = (
+    select(func.max(_newest.c.number))
+    .where(_newest.c.model == models.c.name, _newest.c.live)
+    .correlate(models)
+    .scalar_subquery()
+)
+_ROWS = sql(
+    select(models.c.name, models.c.owner, versions.c.number, versions.c.label)
+    .select_from(models)
+    .outerjoin(versions, (versions.c.model == models.c.name) & (versions.c.number == _NUMBER))
+    .where(models.c.live, models.c.name.in_(_NAMES))
+)
+_PLACED = sql(
+    select(deployments.c.model, deployments.c.environment, deployments.c.number, versions.c.label, *changes.c)
+    .select_from(deployments)
+    .join(changes, changes.c.position == deployments.c.declared)
+    .join(versions, (versions.c.model == deployments.c.model) & (versions.c.number == deployments.c.number))
+    .where(deployments.c.number.is_not(None), deployments.c.model.in_(_NAMES))
+)
+_OWNERS = sql(
+    select(models.c.owner, func.count())
+    .where(models.c.live)
+    .group_by(models.c.owner)
+    .order_by(models.c.owner)
+)
+_UNOWNED = sql(
+    limited(
+        select(models.c.name, environments.c.name, *changes.c)
+        .select_from(models)
+        .join(deployments, deployments.c.model == models.c.name)
+        .join(environments, environments.c.name == deployments.c.environment)
+        .join(changes, changes.c.position == deployments.c.declared)
+        .where(models.c.live, models.c.owner.is_(None), deployments.c.number.is_not(None))
+        .order_by(environments.c.rank.desc(), models.c.name)
+    )
+)
+# A base names its version as text, and in the record only.
+_BUILT_ON = sql(
+    limited(
+        select(*FOUND)
+        .select_from(versions)
+        .join(changes, changes.c.position == versions.c.touched)
+        .where(
+            versions.c.live,
+            or_(
+                *(
+                    func.instr(versions.c.document, bindparam(name, type_=LargeBinary())) > _NONE
+                    for name in _REFERENCES
+                )
+            ),
+        )
+        .order_by(versions.c.sequence.desc())
+    )
+)
+_NEWEST_THEN = sql(
+    limited(
+        select(versions.c.number, versions.c.label)
+        .where(versions.c.model == _model, versions.c.sequence <= _position)
+        .order_by(versions.c.number.desc()),
+        1,
+    )
+)
+
+
+@lru_cache(maxsize=32)
+def _names(text: bool, owner: str, order: str) -> str:
+    """Names of live models; `owner` is "", "one" or "nobody"."""
+    found = select(models.c.name).where(models.c.live)
+    if text:
+        found = found.where(_matching())
+    if owner == "one":
+        found = found.where(models.c.owner == bindparam("owner", type_=Text()))
+    elif owner:
+        found = found.where(models.c.owner.is_(None))
+    match order:
+        case "changed":
+            found = found.order_by(models.c.touched.desc())
+        case "oldest":
+            found = (
+                found.join(deployments, deployments.c.model == models.c.name)
+                .where(
+                    deployments.c.environment == bindparam("environment", type_=Text()),
+                    deployments.c.number.is_not(None),
+                )
+                .order_by(deployments.c.declared)
+            )
+        case _:
+            found = found.order_by(models.c.name)
+    return sql(found)
+
+
+def _matching() -> ColumnElement[bool]:
+    """What has the text in its name or owner, or is deployed as that label or by that actor."""
+    text, exact = bindparam("text", type_=Text()), bindparam("exact", type_=Text())
+    placed = select(deployments.c.model).where(deployments.c.number.is_not(None))
+    by_actor = placed.join(changes, changes.c.position == deployments.c.declared)
+    by_label = placed.join(
+        versions, (versions.c.model == deployments.c.model) & (versions.c.number == deployments.c.number)
+    )
+    return or_(
+        func.instr(models.c.folded, text) > _NONE,
+        func.instr(func.lower(models.c.owner), text) > _NONE,
+        models.c.name.in_(by_actor.where(changes.c.actor == exact)),
+        models.c.name.in_(by_label.where(versions.c.label == exact)),
+    )
+
+
+@lru_cache(maxsize=2)
+def _names_then(text: bool) -> str:
+    """A model that was deleted is one whose last touch came later."""
+    found = select(models.c.name).where(
+        models.c.created <= _position, or_(models.c.live, models.c.touched > _position)
+    )
+    if text:
+        found = found.where(func.instr(models.c.folded, bindparam("text", type_=Text())) > _NONE)
+    return sql(found.order_by(models.c.name))
+
+
+class BoardReads(Reads):
+    """The part of `Index` that a board asks."""
+
+    def board_names(self, wanted: BoardFilter) -> list[str]:
+        """The names of all live models that match, in the order asked for."""
+        owner = "" if wanted.owner is None else "one" if wanted.owner else "nobody"
+        values: dict[str, object] = {"owner": wanted.owner, "environment": wanted.environment}
+        if wanted.text:
+            values |= {"text": wanted.text.casefold(), "exact": wanted.text}
+        rows = self._readers.all(_names(bool(wanted.text), owner, wanted.order), values)
+        return [row[0] for row in rows]
+
+    def board_rows(self, names: Sequence[str]) -> list[BoardRow]:
+        """The rows of live models, in the order of `names`; of a hundred at most."""
+        if not names:
+            return []
+        asked = [*names[:_PAGE], *([names[0]] * (_PAGE - len(names)))]
+        values: dict[str, object] = {f"name_{at}": name for at, name in enumerate(asked)}
+        placed: dict[str, dict[str, Standing]] = {}
+        for model, environment, number, label, *change in self._readers.all(_PLACED, values):
+            there = Standing(environment, number, label, logged(tuple(change)))
+            placed.setdefault(model, {})[environment] = there
+        found: dict[str, BoardRow] = {}
+        for name, owner, number, label in self._readers.all(_ROWS, values):
+            newest = None if number is None else (number, label)
+            found[name] = BoardRow(name, owner, newest, placed.get(name, {}))
+        return [found[name] for name in names if name in found]
+
+    def owners(self) -> list[tuple[str | None, int]]:
+        """Every owner of live models and how many they have, by name; None is for those without."""
+        return [(row[0], row[1]) for row in self._readers.all(_OWNERS)]
+
+    def unowned(self, limit: int) -> list[tuple[str, str, Logged]]:
+        """Models without an owner of which something is deployed, each once, by falling rank, then name."""
+        found: dict[str, tuple[str, str, Logged]] = {}
+        # Each may come once an environment, the highest first.
+        for name, environment, *change in self._readers.all(_UNOWNED, {"limit": limit * 8}):
+            found.setdefault(name, (name, environment, logged(tuple(change))))
+        return list(found.values())[:limit]
+
+    def built_on(self, model: str, limit: int) -> list[Found]:
+        """Live versions of which a base may be a version of `model`, the latest first."""
+        start = b'"ref":' + msgspec.json.encode(model)[:-1]
+        signs = zip(_REFERENCES, (b"/", b"@", b":", b"_"), strict=True)
+        values: dict[str, object] = {name: start + sign for name, sign in signs}
+        return [Found(*row) for row in self._readers.all(_BUILT_ON, values | {"limit": limit})]
+
+    def names_then(self, position: int, text: str | None = None) -> list[str]:
+        """The names of the models that were there at that position of the log, with `text` in them."""
+        values: dict[str, object] = {"position": position, "text": (text or "").casefold()}
+        return [row[0] for row in self._readers.all(_names_then(bool(text)), values)]
+
+    def newest_then(self, position: int, model: str) -> tuple[int, str | None] | None:
+        """The number and label of the newest version that the model had at that position."""
+        row: Any = self._readers.one(_NEWEST_THEN, {"position": position, "model": model})
+        return (row[0], row[1]) if row else None
