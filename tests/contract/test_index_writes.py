@@ -67,6 +67,29 @@ class TestTransaction:
         assert index.head() == a_commit(position)
         assert index.find("digits_v1") is not None
 
+    def test_what_is_kept_back_survives_a_refusal_that_had_it_written(
+        self, index: SqlIndex, story: Story
+    ) -> None:
+        with index.transaction() as transaction:
+            time = START.replace(year=2027)
+            with transaction.savepoint():
+                kept = project(transaction, register(tags={"a": "1"}, metrics={"auc": 0.5}), time)
+            with pytest.raises(LookupError), transaction.savepoint():
+                project(transaction, c.UpdateVersion("digits", 1, tags={"a": "2"}), time.replace(day=3))
+                assert transaction.version_touched("digits", 1) == ""
+                raise LookupError
+            with transaction.savepoint():
+                last = project(
+                    transaction, c.UpdateVersion("digits", 1, tags={"b": "3"}), time.replace(day=4)
+                )
+            transaction.seal([a_commit(kept), a_commit(last)])
+        assert [logged.commit for logged in index.changes(ChangeFilter(model="digits"), limit=9)] == [
+            a_commit(last),
+            a_commit(kept),
+        ]
+        for tags, count in (({"a": "1", "b": "3"}, 1), ({"a": "2"}, 0)):
+            assert index.count_versions(VersionFilter(tags=tags)) == count
+
     def test_an_exception_undoes_all_of_it(self, index: SqlIndex, story: Story) -> None:
         with pytest.raises(Conflict):
             story.batch([register(), c.CreateModel("digits")])

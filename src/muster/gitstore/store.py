@@ -55,7 +55,7 @@ class GitStore:
         self._repository = repository
         self._builder = builder or CommitBuilder(repository.read_object)
         self._crash = crash
-        self._syncing = ThreadPoolExecutor(3, "fsync")
+        self._syncing = ThreadPoolExecutor(2, "fsync")
 
     def head(self) -> str | None:
         return self._repository.head()
@@ -91,8 +91,11 @@ class GitStore:
             with _written(pack, packed.pack) as pack_file, _written(idx, packed.idx) as idx_file:
                 self._crash("pack-written")
                 # At once: a disk syncs three files in little more than the time of one.
-                for synced in self._syncing.map(os.fsync, (pack_file, idx_file, branch.descriptor)):
-                    assert synced is None
+                beside = self._syncing.map(os.fsync, (idx_file, branch.descriptor))
+                try:
+                    os.fsync(pack_file)
+                finally:
+                    list(beside)  # waited for: their descriptors are about to be closed
                 self._crash("pack-synced")
             # If they are there already they have the same bytes: the name is their checksum.
             pack.rename(folder / f"pack-{packed.name}.pack")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field
@@ -86,6 +87,38 @@ class Pools:
             pool.close()
 
 
+class Outcomes:
+    """Brings what another thread answers to the event loop, waking it once for all that come together."""
+
+    def __init__(self) -> None:
+        self._arrived: deque[tuple[asyncio.Future[Any], Future[Any]]] = deque()
+
+    async def of(self, outcome: Future[T]) -> T:
+        """What `outcome` gives or raises. A caller who leaves does not take it back."""
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[T] = loop.create_future()
+
+        def arrive(done: Future[T]) -> None:
+            self._arrived.append((waiting, done))
+            # With others before it somebody is on the way already.
+            if len(self._arrived) == 1:
+                with suppress(RuntimeError):  # the server has ended, and nobody waits any more
+                    loop.call_soon_threadsafe(self._hand_out)
+
+        outcome.add_done_callback(arrive)
+        return await waiting
+
+    def _hand_out(self) -> None:
+        while self._arrived:
+            waiting, done = self._arrived.popleft()
+            if waiting.done():
+                continue  # its caller has left
+            if (error := done.exception()) is not None:
+                waiting.set_exception(error)
+            else:
+                waiting.set_result(done.result())
+
+
 class Changes:
     """Tells tasks of the event loop that something was recorded.
 
@@ -149,6 +182,7 @@ class Services:
     max_body_bytes: int = MAX_BODY
     pools: Pools = field(default_factory=Pools)
     changes: Changes = field(default_factory=Changes)
+    outcomes: Outcomes = field(default_factory=Outcomes)
     standings: Standings = field(init=False)
 
     def __post_init__(self) -> None:

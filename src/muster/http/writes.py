@@ -125,9 +125,7 @@ def answered_before(services: Services, asked: Asked) -> Recorded | None:
 
 async def submitted(services: Services, asked: Asked, reason: str, change: Change) -> Recorded:
     """The change's outcome. A caller who leaves does not take it back."""
-    outcome = services.registry.submit(change, asked.actor, reason, asked.request)
-    # Shielded, for a cancelled future would break the committer, which answers it.
-    return await asyncio.shield(asyncio.wrap_future(outcome))
+    return await services.outcomes.of(services.registry.submit(change, asked.actor, reason, asked.request))
 
 
 def conditioned(change: C, expected: str | None) -> C:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -17,6 +18,7 @@ from muster.index.entries import (
     INSERT_CHANGE,
     INSERT_PLACEMENT,
     INSERT_TOUCH,
+    ChangeRow,
     Mark,
     Marks,
     ModelMarks,
@@ -60,6 +62,8 @@ from muster.index.snapshot import SqlSnapshot
 from muster.service.values import Logged
 
 _Version = tuple[str, int]
+Rows = defaultdict[str, list[Values]]
+"""INSERT statements → their rows."""
 
 
 class SqlTransaction(SqlSnapshot):
@@ -71,8 +75,11 @@ class SqlTransaction(SqlSnapshot):
         self._position: int = row[0] if row else 0
         self._time_us: int | None = row[1] if row else None
         self._unsealed = 0
-        # Kept until `seal`: FTS5 writes itself out at the end of every savepoint.
-        self._names: list[tuple[int, str]] = []
+        # Kept back until `seal`, for nobody asks for them while a batch is planned: one
+        # statement a batch costs a fraction of one a change. `_flush` is for who does ask.
+        self._changes: list[ChangeRow] = []
+        self._rows: Rows = defaultdict(list)
+        self._flushed: tuple[list[ChangeRow], Rows] | None = None  # within the present savepoint
 
     # --------------------------------------------------------- the log
 
@@ -84,7 +91,10 @@ class SqlTransaction(SqlSnapshot):
         return None if self._time_us is None else moment(self._time_us)
 
     def answered(self, key: str) -> tuple[str, Logged] | None:
-        row = self._one(s.ANSWERED, {"key": key})
+        row: Row | None = next(
+            (change for change in reversed(self._changes) if change.request_key == key), None
+        )
+        row = row or self._one(s.ANSWERED, {"key": key})
         return answer(row) if row else None
 
     def seal(self, commits: Sequence[str]) -> None:
@@ -92,12 +102,23 @@ class SqlTransaction(SqlSnapshot):
             raise ValueError(f"{len(commits)} commits for {self._unsealed} changes")
         if not commits:
             return
+        written = len(commits) - len(self._changes)
         first = self._position - self._unsealed + 1
-        self._each(s.SEAL, [{"commit": c, "at": first + i} for i, c in enumerate(commits)])
-        self._each(tables.ADD_TEXT, self._names)
-        self._names.clear()
+        self._each(s.SEAL, [{"commit": c, "at": first + i} for i, c in enumerate(commits[:written])])
+        sealed = zip(self._changes, commits[written:], strict=True)
+        self._changes = [change._replace(commit_id=commit) for change, commit in sealed]
+        self._flush()
         self._do(s.SET_HEAD, {"head": commits[-1]})
         self._unsealed = 0
+
+    def _flush(self) -> None:
+        """Write what was kept back."""
+        if self._flushed is None:
+            self._flushed = (self._changes, self._rows)
+        self._each(INSERT_CHANGE, self._changes)
+        for statement, rows in self._rows.items():
+            self._each(statement, rows)
+        self._changes, self._rows = [], defaultdict(list)
 
     @property
     def sealed(self) -> bool:
@@ -108,18 +129,25 @@ class SqlTransaction(SqlSnapshot):
     def savepoint(self) -> Iterator[None]:
         self._check_open()
         before = (self._position, self._time_us, self._unsealed)
-        names = len(self._names)
+        kept = len(self._changes), {statement: len(rows) for statement, rows in self._rows.items()}
+        self._flushed = None
         self._do("SAVEPOINT change")
         try:
             yield
         except BaseException:
             self._position, self._time_us, self._unsealed = before
-            del self._names[names:]
+            self._keep_back(*kept)
             if self._connection.in_transaction:  # a full disk has undone it all already
                 self._do("ROLLBACK TO change")
                 self._do("RELEASE change")
             raise
         self._do("RELEASE change")
+
+    def _keep_back(self, changes: int, rows: Mapping[str, int]) -> None:
+        """Keep back what was kept back when the savepoint began, be it that it was written since."""
+        held, others = self._flushed or (self._changes, self._rows)
+        self._changes = held[:changes]
+        self._rows = defaultdict(list, {each: others[each][:count] for each, count in rows.items()})
 
     # --------------------------------------------------------- projecting
 
@@ -128,12 +156,12 @@ class SqlTransaction(SqlSnapshot):
         found = sort(entry, edits)
         position = self._position + 1
         change = change_row(position, None, entry)
-        self._do(INSERT_CHANGE, change)
+        self._changes.append(change)
         self._position, self._time_us = position, change.time_us
         self._unsealed += 1
 
         touches = touch_rows(position, entry)
-        self._each(INSERT_TOUCH, touches)
+        self._rows[INSERT_TOUCH] += touches
         stale: dict[_Version, None] = {(t.model, t.number): None for t in touches if entry.touches_record}
         self._environments(entry, found)
         self._deployments(entry, found, stale)
@@ -163,7 +191,7 @@ class SqlTransaction(SqlSnapshot):
     def _deployments(self, entry: Entry, found: Edits, stale: dict[_Version, None]) -> None:
         placement = placement_row(self._position, entry)
         if placement is not None:
-            self._do(INSERT_PLACEMENT, placement)
+            self._rows[INSERT_PLACEMENT].append(placement)
             self._do(s.ADD_PLACE, {"environment": placement.environment, "model": placement.model})
         for environment, record in found.deployments.items():
             key = {"environment": environment, "model": entry.model}
@@ -218,7 +246,7 @@ class SqlTransaction(SqlSnapshot):
         record = found.versions.get(number) if model == entry.model else None
         key = {"model": model, "number": number}
         row = self._one(s.VERSION_ROW, key)
-        marks = _marks(row) if row else None
+        marks = self._marks(row) if row else None
         if model == entry.model and number in (entry.number, *entry.also):
             mark = Mark(self._position, rfc3339(entry.time))
             marks = marks_after(marks, mark, entry, own=number == entry.number)
@@ -231,7 +259,7 @@ class SqlTransaction(SqlSnapshot):
         written = version_row(version, data, marks, self._places(model, number) if row else ())
         if row is None:
             self._do(INSERT_VERSION, written)
-            self._names.append((written.sequence, written.folded))
+            self._rows[tables.ADD_TEXT].append((written.sequence, written.folded))
         else:
             self._do(s.UPDATE_VERSION, written._asdict())
         if record is not None:
@@ -239,16 +267,40 @@ class SqlTransaction(SqlSnapshot):
 
     def _tags(self, old: Version | None, version: Version, sequence: int) -> None:
         if old is None or old.tags != version.tags:
-            self._each(s.DELETE_TAG, list(tag_rows(old, sequence)) if old else [])
-            self._each(INSERT_TAG, list(tag_rows(version, sequence)))
+            if old is not None:
+                self._flush()
+                self._each(s.DELETE_TAG, list(tag_rows(old, sequence)))
+            self._rows[INSERT_TAG] += tag_rows(version, sequence)
         if old is None or old.metrics != version.metrics:
-            self._each(s.DELETE_METRIC, list(metric_rows(old, sequence)) if old else [])
-            self._each(INSERT_METRIC, list(metric_rows(version, sequence)))
+            if old is not None:
+                self._flush()
+                self._each(s.DELETE_METRIC, list(metric_rows(old, sequence)))
+            self._rows[INSERT_METRIC] += metric_rows(version, sequence)
+
+    def _marks(self, row: Row) -> Marks:
+        """The marks in a row of `VERSION_ROW`: four positions, then their four times."""
+        _, *positions = row[:5]
+        marks = [
+            None if position is None else Mark(position, rfc3339(moment(self._time_of(position, time_us))))
+            for position, time_us in zip(positions, row[5:9], strict=True)
+        ]
+        registered, touched, deploy, rollback = marks
+        if registered is None or touched is None:
+            raise ValueError("a version without its change")
+        return Marks(registered, touched, deploy, rollback)
+
+    def _time_of(self, position: int, time_us: int | None) -> int:
+        """The time of the change there, `time_us` if it is written."""
+        return self._changes[position - self._changes[0].position].time_us if time_us is None else time_us
 
     def _places(self, model: str, number: int) -> list[str]:
         return by_rank([(r[0], r[1]) for r in self._all(s.PLACES, {"model": model, "number": number})])
 
     # --------------------------------------------------------- running
+
+    def _commit(self, statement: str, values: Values) -> str | None:
+        self._flush()
+        return super()._commit(statement, values)
 
     def _check_open(self) -> None:
         if not self._connection.in_transaction:
@@ -268,16 +320,3 @@ class SqlTransaction(SqlSnapshot):
             self._connection.executemany(statement, rows)
         except sqlite3.Error as error:
             raise translated(error) from error
-
-
-def _marks(row: Row) -> Marks:
-    """The marks in a row of `VERSION_ROW`: four positions, then their four times."""
-    _, *positions = row[:5]
-    marks = [
-        None if position is None else Mark(position, rfc3339(moment(time_us)))
-        for position, time_us in zip(positions, row[5:9], strict=True)
-    ]
-    registered, touched, deploy, rollback = marks
-    if registered is None or touched is None:
-        raise ValueError("a version without its change")
-    return Marks(registered, touched, deploy, rollback)

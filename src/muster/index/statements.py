@@ -56,8 +56,9 @@ VERSION_ROW = sql(
         _deploy.c.time_us,
         _rollback.c.time_us,
     )
-    .join(_registered, _registered.c.position == versions.c.sequence)
-    .join(_touched, _touched.c.position == versions.c.touched)
+    # Outer joins: while a batch is planned its changes are not written yet.
+    .outerjoin(_registered, _registered.c.position == versions.c.sequence)
+    .outerjoin(_touched, _touched.c.position == versions.c.touched)
     .outerjoin(_deploy, _deploy.c.position == versions.c.last_deploy)
     .outerjoin(_rollback, _rollback.c.position == versions.c.last_rollback)
     .where(versions.c.model == _model, versions.c.number == _number)
