@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,13 @@ def fail_after_projecting(transaction: Transaction) -> None:
         raise LookupError
 
 
+def fail_after_reading(transaction: Transaction, time: datetime) -> None:
+    with transaction.savepoint():
+        project(transaction, c.UpdateVersion("digits", 1, tags={"a": "2"}), time)
+        assert transaction.version_touched("digits", 1) == ""
+        raise LookupError
+
+
 def fill(transaction: Transaction) -> None:
     for n in range(100):
         with transaction.savepoint():
@@ -74,10 +82,8 @@ class TestTransaction:
             time = START.replace(year=2027)
             with transaction.savepoint():
                 kept = project(transaction, register(tags={"a": "1"}, metrics={"auc": 0.5}), time)
-            with pytest.raises(LookupError), transaction.savepoint():
-                project(transaction, c.UpdateVersion("digits", 1, tags={"a": "2"}), time.replace(day=3))
-                assert transaction.version_touched("digits", 1) == ""
-                raise LookupError
+            with pytest.raises(LookupError):
+                fail_after_reading(transaction, time.replace(day=3))
             with transaction.savepoint():
                 last = project(
                     transaction, c.UpdateVersion("digits", 1, tags={"b": "3"}), time.replace(day=4)
