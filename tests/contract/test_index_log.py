@@ -168,6 +168,23 @@ class TestCommits:
 
 
 class TestPast:
+    def test_the_newest_word_of_each_instance_is_told(self, index: SqlIndex, log: list[Logged]) -> None:
+        story = Story(index, time=log[-1].entry.time)
+        pod, other = (
+            [c.Observe("digits", "production", state, number, name) for state, number in said]
+            for name, said in (("pod-7", [("running", 2), ("unknown", 2)]), ("pod-1", [("running", 1)]))
+        )
+        story.do(*pod, *other, c.Observe("digits", "production", "ready", 1))  # 11 to 14
+        story.do(c.Observe("digits", "staging", "running", 1, "pod-9"))
+
+        def told(position: int) -> list[tuple[str | None, str | None]]:
+            found = index.reported_at(position, "production", "digits")
+            return [(each.entry.instance, each.entry.observed) for each in found]
+
+        assert told(8) == []
+        assert told(11) == [("pod-7", "running")]
+        assert told(99) == [("pod-1", "running"), ("pod-7", "unknown")]
+
     def test_the_change_at_a_time_is_the_newest_that_is_not_later(
         self, index: SqlIndex, log: list[Logged]
     ) -> None:
@@ -184,6 +201,7 @@ class TestPast:
         assert told == {4: [], 5: [(1, 5)], 6: [(2, 6)], 7: [(1, 7)], 9: [(1, 7)], 10: []}
         assert index.placed_at(6, "staging") == []
         assert index.placed_at(6, model="other") == []
+        assert [index.count_placed_at(position, "production") for position in (4, 6, 10)] == [0, 1, 0]
         assert [p.by for p in index.placed_at(6, "production", "digits")] == [log[5]]
 
     def test_a_deleted_model_was_still_deployed_then(self, index: SqlIndex, log: list[Logged]) -> None:

@@ -202,6 +202,21 @@ class TestPlaces:
         ((deployment, _),) = index.deployments(environment="staging", model="other")
         assert deployment.config.replicas == 2
         assert index.deployments(model="nobody") == []
+        assert [index.count_deployments(), index.count_deployments("staging")] == [2, 1]
+
+    def test_deployments_come_in_pages_by_place(self, index: SqlIndex, story: Story) -> None:
+        story.do(register(), register("other"), register("Ziffern ß"))
+        wanted = [("production", "other"), ("production", "Ziffern ß"), ("staging", "digits")]
+        story.do(*(deploy(model, environment=environment) for environment, model in wanted))
+        newest = index.newest()
+        assert newest is not None
+        by_place = sorted(wanted)
+        for after, limit in ((None, 2), (by_place[0], 1), (by_place[1], 9), (by_place[2], 9)):
+            page = [place for place in by_place if after is None or place > after][:limit]
+            now = index.deployments(after=after, limit=limit)
+            then = index.placed_at(newest.position, after=after, limit=limit)
+            assert [(each.environment, each.model) for each, _ in now] == page
+            assert [(each.environment, each.model) for each in then] == page
 
     def test_what_was_emptied_is_left_out(self, index: SqlIndex, story: Story) -> None:
         story.do(register(), deploy())

@@ -251,6 +251,33 @@ def test_the_list_shows_how_each_deployment_stands(server: Live, elsewhere: str)
     assert server.http.get("/api/v1/deployments?environment=moon").status_code == 404
 
 
+def test_deployments_come_page_by_page_those_that_nobody_declared_among_them(
+    server: Live, elsewhere: str
+) -> None:
+    name = fresh("paged")
+    server.register(name)
+    there = [fresh("place") for _ in range(3)]
+    for environment in there:
+        server.send("POST", "/api/v1/environments", json={"name": environment, "target": "external"})
+    for environment in (there[0], there[2]):
+        server.send("PUT", f"{place(name, environment)}?wait=true", json={"version": "v1"})
+    server.send("PUT", f"{place(name, there[1])}/observed", json={"version": "v1"})
+
+    def listed(**query: Any) -> list[tuple[list[str], int]]:
+        found: list[tuple[list[str], int]] = []
+        asked: dict[str, Any] = {"model": name, "limit": 1, **query}
+        while True:
+            page = server.send("GET", "/api/v1/deployments", params=asked).json()
+            found.append(([each["environment"] for each in page["items"]], page["count"]))
+            if page["next"] is None:
+                return found
+            asked["after"] = page["next"]
+
+    assert listed() == [([environment], 3) for environment in sorted(there)]
+    now = server.send("GET", "/api/v1/deployments").headers["Muster-Head"]
+    assert listed(at=now) == [([environment], 2) for environment in sorted((there[0], there[2]))]
+
+
 def test_what_each_instance_ran_at_a_time_is_told_beside_what_was_declared(
     server: Live, elsewhere: str
 ) -> None:
@@ -266,6 +293,10 @@ def test_what_each_instance_ran_at_a_time_is_told_beside_what_was_declared(
     then = server.send("GET", place(name, elsewhere), params={"at": seen[1]["commit"]}).json()
     assert then["number"] == 2
     assert [(each["instance"], each["number"]) for each in then["reports"]] == [("pod-1", 1), ("pod-2", 2)]
+    listed = {"params": {"at": seen[1]["commit"], "model": name}}
+    (item,) = server.send("GET", "/api/v1/deployments", **listed).json()["items"]
+    assert item["reports"] == then["reports"]
+    assert item["observed"]["instance"] == "pod-2"
 
 
 def test_the_list_shows_what_runs_though_nobody_declared_it(server: Live, elsewhere: str) -> None:

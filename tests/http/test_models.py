@@ -241,3 +241,48 @@ def test_a_note_without_words_is_refused(server: Live, body: dict[str, object]) 
     server.register(model)
     answer = server.http.post(f"/api/v1/models/{model}/versions/v1/notes", json=body)
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
+
+
+def pages(server: Live, path: str, **query: Any) -> list[list[Any]]:
+    """All pages of a list, two items on each; every one of them says how many there are in all."""
+    found: list[list[Any]] = []
+    asked: dict[str, Any] = {"limit": 2, **query}
+    while True:
+        page = server.send("GET", path, params=asked).json()
+        found.append(page["items"])
+        if page["next"] is None:
+            assert page["count"] == sum(map(len, found))
+            return found
+        asked["after"] = page["next"]
+
+
+def test_aliases_and_files_come_page_by_page(server: Live) -> None:
+    name = fresh()
+    files = {f"part-{letter}.bin": letter.encode() for letter in "cbead"}
+    server.upload(name, "v1", files)
+    for alias in ("c", "a", "b"):
+        server.send("PUT", f"/api/v1/models/{name}/aliases/{alias}", json={"version": "v1"})
+    aliases = pages(server, f"/api/v1/models/{name}/aliases")
+    assert [[each["alias"] for each in page] for page in aliases] == [["a", "b"], ["c"]]
+    listed = pages(server, f"/api/v1/models/{name}/versions/v1/files")
+    assert [each["path"] for page in listed for each in page] == sorted(files)
+    assert [len(page) for page in listed] == [2, 2, 1]
+
+
+def test_environments_come_page_by_page_the_highest_first(server: Live) -> None:
+    names = [fresh("paged") for _ in range(3)]
+    for name in names:
+        server.send("POST", "/api/v1/environments", json={"name": name, "rank": -7})
+    found = [each for page in pages(server, "/api/v1/environments") for each in page]
+    assert [each["rank"] for each in found] == sorted((each["rank"] for each in found), reverse=True)
+    assert [each["name"] for each in found if each["rank"] == -7] == names
+    assert len({each["name"] for each in found}) == len(found)
+
+
+@pytest.mark.parametrize("path", ["environments", "deployments", "models/{name}/aliases"])
+@pytest.mark.parametrize("after", ["x", "bm9uZQ", "WzEsMiwzXQ"])
+def test_what_is_no_cursor_of_the_list_is_refused(server: Live, path: str, after: str) -> None:
+    name = fresh()
+    server.register(name)
+    answer = server.http.get(f"/api/v1/{path.format(name=name)}", params={"after": after})
+    assert (answer.status_code, answer.json()["problems"][0]["field"]) == (400, "after")

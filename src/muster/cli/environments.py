@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from muster.cli.call import Call, command
-from muster.cli.options import DryRun, Reason
+from muster.cli.options import DryRun, Limit, Reason
 from muster.cli.versions import listed
 from muster.cli.writes import wrote
 
@@ -38,10 +38,10 @@ def add(app: typer.Typer) -> None:
     app.add_typer(group, name="env", rich_help_panel="What runs where")
 
 
-def environments(call: Call) -> None:
+def environments(call: Call, limit: Limit = 100) -> None:
     """List the environments, the highest first."""
     with call.connected() as session:
-        found = session.client.environments()
+        found = session.client.environments(limit=limit)
     columns = ("ENVIRONMENT", "RANK", "TARGET", "STAGE", "PICKLE", "DESCRIPTION")
     rows = [
         (e["name"], e["rank"], e["target"], e["stage"], e["allow_pickle"], e["description"] or None)

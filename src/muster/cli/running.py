@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from muster.cli.call import Call, command
-from muster.cli.options import At, DryRun, Reason, Ref, document
+from muster.cli.options import At, DryRun, Limit, Reason, Ref, document
 from muster.cli.writes import previewed, stepping, wrote
 from muster.domain.errors import NotFound, Unavailable
 
@@ -34,12 +34,13 @@ def status(
     call: Call,
     model: Annotated[str | None, typer.Argument(metavar="[MODEL]", help="Only this model")] = None,
     at: At = None,
+    limit: Limit = 1000,
 ) -> None:
     """Show what runs where: since when, who put it there, why, and whether it is healthy."""
     from muster.cli.rendering import deployments
 
     with call.connected() as session:
-        found = session.client.deployments(model=model, at=at)
+        found = session.client.deployments(model=model, at=at, limit=limit)
         if model is not None and not found and at is None:
             session.client.model(model)
     if not found and not call.as_json:
@@ -47,6 +48,7 @@ def status(
         call.note(f"Nothing{of} {'was' if at else 'is'} deployed. Next: muster deploy REF")
         return
     call.emit({"items": found, "count": found.total}, lambda: deployments(found, past=at is not None))
+    call.left_out(found)
     if not session.served and at is None:
         call.note(f"No server runs on {session.where}, so nothing serves. Next: muster serve")
 

@@ -92,11 +92,6 @@ class Calls:
                 return Board(items[:limit], page.get("count"))
             asked["after"] = page["next"]
 
-    def whole(self, where: str, **params: Any) -> Board:
-        """The items of a list that comes without pages."""
-        page = self.get(where, given(**params)).json()
-        return Board(page["items"], page["count"])
-
     def pages(self, where: str, **params: Any) -> Iterator[Record]:
         """The items of a list one by one, a page at a time."""
         asked = given(**params) | {"limit": PAGE}

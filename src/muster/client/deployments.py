@@ -118,10 +118,15 @@ class Deployments(Versions):
         return begun if dry_run else self.followed(begun, on_step)
 
     def deployments(
-        self, *, environment: str | None = None, model: str | None = None, at: str | None = None
+        self,
+        *,
+        environment: str | None = None,
+        model: str | None = None,
+        at: str | None = None,
+        limit: int | None = None,
     ) -> Board:
         """What is deployed, or was at a time or commit, with who declared it, when and why."""
-        return self.calls.whole(path("deployments"), environment=environment, model=model, at=at)
+        return self.calls.board(path("deployments"), limit, environment=environment, model=model, at=at)
 
     def deployment(self, environment: str, model: str, *, at: str | None = None) -> Record:
         """Declared and observed of one model in one environment."""
@@ -218,9 +223,9 @@ class Deployments(Versions):
 
     # ------------------------------------------------------------ environments
 
-    def environments(self) -> Board:
+    def environments(self, *, limit: int | None = None) -> Board:
         """The environments, the highest rank first."""
-        return self.calls.whole(path("environments"))
+        return self.calls.board(path("environments"), limit)
 
     def environment(self, name: str) -> Record:
         """An environment and its rules."""

@@ -100,9 +100,9 @@ def _below(folder: Path) -> Iterator[tuple[str, Path]]:
 class FilesOf(Changes):
     """The files of versions."""
 
-    def files(self, ref: str) -> Board:
+    def files(self, ref: str, *, limit: int | None = None) -> Board:
         """Path, size and sha256 of each file of a version."""
-        return self.calls.whole(f"{self._place(ref)}/files")
+        return self.calls.board(f"{self._place(ref)}/files", limit)
 
     def upload(
         self,

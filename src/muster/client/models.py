@@ -65,9 +65,9 @@ class Models:
             "DELETE", path("models", name), reason=reason, if_match=if_match, dry_run=dry_run
         )
 
-    def aliases(self, model: str) -> Board:
+    def aliases(self, model: str, *, limit: int | None = None) -> Board:
         """The aliases of a model and what they mean."""
-        return self.calls.whole(path("models", model, "aliases"))
+        return self.calls.board(path("models", model, "aliases"), limit)
 
     def set_alias(
         self, model: str, alias: str, version: str, *, reason: str = "", dry_run: bool = False

@@ -15,8 +15,8 @@ from muster.domain.changes import Deploy, Observe, RollBack, Undeploy
 from muster.domain.errors import Invalid, NotDeployedThere, NotFound
 from muster.domain.records import Config
 from muster.http import deployed, schemas_deployed
-from muster.http.answers import Answer, conditional, encoded, etag, listed, matches, of_write
-from muster.http.parameters import At, Given, InPath, Reason, Wait, WaitSeconds, Wanted
+from muster.http.answers import Answer, conditional, encoded, etag, matches, of_write
+from muster.http.parameters import After, At, Given, InPath, Limit, Reason, Wait, WaitSeconds, Wanted
 from muster.http.references import label_or_number, place_of, version_meant
 from muster.http.services import Services
 from muster.http.writes import (
@@ -40,16 +40,23 @@ _ENDED: Final = {"also": {200: "DeploymentDetail"}}
 
 @get(DEPLOYMENTS, summary="List what is deployed, now or at any time")
 async def deployments(
-    services: Given, environment: Wanted = None, model: Wanted = None, at: At = None
+    services: Given,
+    environment: Wanted = None,
+    model: Wanted = None,
+    at: At = None,
+    limit: Limit = 100,
+    after: After = None,
 ) -> Answer[schemas_deployed.Deployments]:
-    def work() -> tuple[list[dict[str, Any]], str]:
-        if at is None:
-            return deployed.listing(services, environment, model), services.registry.index.head() or ""
-        moment = services.past.at(at)
-        return services.past.deployments(moment, environment, model), moment.commit
+    wanted = deployed.Wanted(environment, model, after, limit)
 
-    records, head = await services.pools.reads.run(work)
-    return Answer(listed(map(encoded, records), len(records), None), headers={"muster-head": head})
+    def work() -> tuple[bytes, str]:
+        if at is None:
+            return deployed.listing(services, wanted), services.registry.index.head() or ""
+        moment = services.past.at(at)
+        return deployed.listing_then(services, moment, wanted), moment.commit
+
+    content, head = await services.pools.reads.run(work)
+    return Answer(content, headers={"muster-head": head})
 
 
 @get(DEPLOYMENT, summary="Show a deployment: declared and observed")

@@ -16,7 +16,8 @@ from muster.domain.placing import TARGETS
 from muster.domain.records import STAGES, Environment
 from muster.http import schemas_deployed
 from muster.http.answers import Answer, conditional, encoded, listed, no_content, of_write
-from muster.http.parameters import At, Given, InPath, Reason
+from muster.http.paging import page
+from muster.http.parameters import After, At, Given, InPath, Limit, Reason
 from muster.http.services import Services
 from muster.http.writes import Asking, reason_given, write
 from muster.service.committer import Recorded
@@ -53,10 +54,13 @@ def _answer(services: Services, name: str, created: int = 200) -> Any:
 
 
 @get(ENVIRONMENTS, summary="List the environments, the one nearest to customers first")
-async def environments(services: Given) -> Answer[schemas_deployed.Environments]:
-    found = services.registry.index.environments()
-    shown = (encoded(codec.environment_to_dict(environment)) for environment, _ in found)
-    return Answer(listed(shown, len(found), None))
+async def environments(
+    services: Given, limit: Limit = 100, after: After = None
+) -> Answer[schemas_deployed.Environments]:
+    found = [environment for environment, _ in services.registry.index.environments()]
+    shown, more = page(found, lambda each: (-each.rank, each.name), (-_RANK - 1, ""), after, limit)
+    records = (encoded(codec.environment_to_dict(each)) for each in shown)
+    return Answer(listed(records, len(found), more))
 
 
 @post(ENVIRONMENTS, summary="Create an environment", opt={"body": schemas_deployed.NewEnvironment})

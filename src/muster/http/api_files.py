@@ -22,7 +22,8 @@ from muster.domain.errors import Invalid
 from muster.domain.records import Artifact, Json
 from muster.http import auth, schemas
 from muster.http.answers import Answer, encoded, etag, listed, no_content, of_write
-from muster.http.parameters import DryRun, Given, InPath, Reason
+from muster.http.paging import page
+from muster.http.parameters import After, DryRun, Given, InPath, Limit, Reason
 from muster.http.ranges import part
 from muster.http.references import place_of, version_of
 from muster.http.services import Receive, Services
@@ -50,10 +51,13 @@ def file_view(file: Artifact) -> dict[str, Json]:
 
 
 @get(FILES, summary="List a version's files")
-async def files(services: Given, model: InPath, version: InPath) -> Answer[schemas.Files]:
+async def files(
+    services: Given, model: InPath, version: InPath, limit: Limit = 100, after: After = None
+) -> Answer[schemas.Files]:
     found = version_of(services.registry, model, version)
-    value = services.registry.version(found.model, found.number)
-    return Answer(listed((encoded(file_view(f)) for f in value.files), len(value.files), None))
+    there = services.registry.version(found.model, found.number).files
+    shown, more = page(there, lambda file: file.path, "", after, limit)
+    return Answer(listed((encoded(file_view(each)) for each in shown), len(there), more))
 
 
 # ------------------------------------------------------------ in

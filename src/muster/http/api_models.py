@@ -15,7 +15,7 @@ from muster.domain.records import Json
 from muster.domain.views import model_view
 from muster.http import schemas
 from muster.http.answers import Answer, encoded, listed, no_content
-from muster.http.paging import cursor, place
+from muster.http.paging import cursor, page, place
 from muster.http.parameters import After, At, Given, InPath, Limit, Reason, Tags, Wanted
 from muster.http.plain import tags_wanted
 from muster.http.references import label_or_number, place_of
@@ -98,16 +98,19 @@ async def remove(services: Given, asked: Asking, model: InPath, reason: Reason =
 
 
 @get(f"{MODEL}/aliases", summary="List a model's aliases")
-async def aliases(services: Given, model: InPath) -> Answer[schemas.Aliases]:
-    return Answer(await services.pools.reads.run(partial(_aliases, services, model)))
+async def aliases(
+    services: Given, model: InPath, limit: Limit = 100, after: After = None
+) -> Answer[schemas.Aliases]:
+    return Answer(await services.pools.reads.run(partial(_aliases, services, model, after, limit)))
 
 
-def _aliases(services: Services, model: str) -> bytes:
+def _aliases(services: Services, model: str, after: str | None, limit: int) -> bytes:
     found = services.registry.index.model_record(model)
     if found is None:
         raise NotFound("model", model)
-    aliases = sorted(found[0].aliases.items())
-    return listed((encoded(_alias(services, model, *each)) for each in aliases), len(aliases), None)
+    there = found[0].aliases
+    shown, more = page(there.items(), lambda each: each[0], "", after, limit)
+    return listed((encoded(_alias(services, model, *each)) for each in shown), len(there), more)
 
 
 def _alias(services: Services, model: str, alias: str, number: int) -> dict[str, Json]:

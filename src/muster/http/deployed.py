@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
 from urllib.parse import quote
 
 from muster.domain.codec import config_to_dict
@@ -9,10 +12,14 @@ from muster.domain.errors import NotFound
 from muster.domain.messages import rfc3339
 from muster.domain.records import Deployment, Json
 from muster.domain.views import deployment_view
+from muster.http.answers import encoded, listed
+from muster.http.paging import page, place
 from muster.http.services import Services
 from muster.service.observing import Status, report_view
 from muster.service.registry import change_view
-from muster.service.values import InstanceState
+from muster.service.values import InstanceState, Logged
+
+_FIRST: Final = ("", "")  # before every place
 
 
 def status_view(status: Status) -> dict[str, Json]:
@@ -70,7 +77,7 @@ def _declared(services: Services, environment: str, model: str) -> tuple[dict[st
 def detail_then(services: Services, at: str, environment: str, model: str) -> dict[str, Json]:
     """What was declared for the model there at a time or commit, and what was observed last then."""
     moment = services.past.at(at)
-    reports = [report_view(each) for each in services.past.reports(moment, environment, model)]
+    reports = _reports_then(services, moment, environment, model)
     for record in services.past.deployments(moment, environment, model):
         return record | {"reports": reports}
     services.past.model(moment, model)
@@ -79,24 +86,60 @@ def detail_then(services: Services, at: str, environment: str, model: str) -> di
     return empty | {"by": None, "observed": change_view(seen) if seen else None, "reports": reports}
 
 
-def listing(services: Services, environment: str | None, model: str | None) -> list[dict[str, Json]]:
-    """What is deployed now, each with how it stands, then what runs though nobody declared it.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which places of a list are asked for: those of an environment and a model, a page of them."""
+
+    environment: str | None
+    model: str | None
+    after: str | None
+    limit: int
+
+    def holds(self, place: tuple[str, str]) -> bool:
+        """Whether `place` matches, on whatever page."""
+        return place == (self.environment or place[0], self.model or place[1])
+
+
+def listing(services: Services, wanted: Wanted) -> bytes:
+    """What is deployed now and what runs though nobody declared it, each with how it stands.
 
     Raises:
         NotFound: there is no such environment.
     """
-    if environment is not None:
-        services.registry.environment(environment)
+    index = services.registry.index
+    if wanted.environment is not None:
+        services.registry.environment(wanted.environment)
+    begin = place(wanted.after, _FIRST)
+    found = index.deployments(wanted.environment, wanted.model, after=begin, limit=wanted.limit + 1)
+    declared = {(each.environment, each.model): (each, by) for each, by in found}
+    undeclared = [each for each in services.observer.undeclared() if wanted.holds(each)]
+    shown, more = page([*declared, *undeclared], lambda each: each, _FIRST, wanted.after, wanted.limit)
     records = []
-    for deployment, by in services.registry.index.deployments(environment, model):
-        status = services.observer.status(deployment.environment, deployment.model)
-        record = services.registry.deployment_record(deployment, by)
-        records.append(record | {"status": status_view(status)})
-    for place in services.observer.undeclared():
-        if place[0] == (environment or place[0]) and place[1] == (model or place[1]):
-            status = services.observer.status(*place)
-            records.append(_declared(services, *place)[0] | {"status": status_view(status)})
-    return records
+    for each in shown:
+        status = status_view(services.observer.status(*each))
+        known = services.registry.deployment_record(*declared[each]) if each in declared else None
+        records.append((known or _declared(services, *each)[0]) | {"status": status})
+    count = index.count_deployments(wanted.environment, wanted.model) + len(undeclared)
+    return listed(map(encoded, records), count, more)
+
+
+def listing_then(services: Services, moment: Logged, wanted: Wanted) -> bytes:
+    """What was declared then, each with what was observed last and what each instance had reported."""
+    past = services.past
+    begin = place(wanted.after, _FIRST)
+    where = (wanted.environment, wanted.model)
+    found = past.deployments(moment, *where, after=begin, limit=wanted.limit + 1)
+    shown, more = page(found, _place_of, _FIRST, wanted.after, wanted.limit)
+    records = [record | {"reports": _reports_then(services, moment, *_place_of(record))} for record in shown]
+    return listed(map(encoded, records), past.count_deployments(moment, *where), more)
+
+
+def _place_of(record: Mapping[str, Json]) -> tuple[str, str]:
+    return str(record["environment"]), str(record["model"])
+
+
+def _reports_then(services: Services, moment: Logged, environment: str, model: str) -> list[Json]:
+    return [report_view(each) for each in services.past.reports(moment, environment, model)]
 
 
 def desired(services: Services, environment: str, model: str) -> dict[str, Json]:

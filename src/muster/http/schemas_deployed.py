@@ -47,6 +47,15 @@ class Status(Struct):
     since: str | None
 
 
+class ReportRecord(Struct):
+    instance: str
+    number: int | None
+    digest: str | None
+    since: str
+    seen: str
+    known: bool
+
+
 class DeploymentRecord(Struct):
     environment: str
     model: str
@@ -59,6 +68,7 @@ class DeploymentRecord(Struct):
     by: Change | None
     status: Status | UnsetType = UNSET
     observed: Change | UnsetType | None = UNSET
+    reports: list[ReportRecord] | UnsetType = UNSET
 
 
 class Deployments(Struct):
@@ -82,20 +92,10 @@ class InstanceRecord(Struct):
     runtime: str | None
 
 
-class ReportRecord(Struct):
-    instance: str
-    number: int | None
-    digest: str | None
-    since: str
-    seen: str
-    known: bool
-
-
 class DeploymentDetail(DeploymentRecord, kw_only=True):
     """Declared and observed, side by side."""
 
     instances: list[InstanceRecord] | UnsetType = UNSET
-    reports: list[ReportRecord] | UnsetType = UNSET
 
 
 class DeployRequest(Body):

@@ -14,6 +14,7 @@ from muster.domain.messages import rfc3339
 from muster.domain.views import Times
 from muster.index.database import Reads, Row, limited, sql
 from muster.index.entries import TOUCHES_MODEL, answer, logged, microseconds, moment
+from muster.index.pages import a_page, paged
 from muster.index.statements import ANSWERED
 from muster.index.tables import changes, models, placements, places, touches, versions
 from muster.service.values import ChangeFilter, Logged, Placed
@@ -84,6 +85,24 @@ _LAST_PLACING = sql(
         .order_by(placements.c.position.desc()),
         1,
     )
+)
+
+_REPORTED = sql(
+    select(changes)
+    .where(
+        changes.c.position.in_(
+            select(func.max(changes.c.position))
+            .where(
+                changes.c.model == bindparam("model", type_=Text()),
+                changes.c.environment.concat(literal_column("''")) == bindparam("environment", type_=Text()),
+                changes.c.kind.concat(literal_column("''")) == literal_column("'observe'"),
+                changes.c.instance.is_not(None),
+                changes.c.position <= _position,
+            )
+            .group_by(changes.c.instance)
+        )
+    )
+    .order_by(changes.c.instance)
 )
 
 _OF_MODEL = select(changes.c.time_us, changes.c.kind).where(
@@ -177,8 +196,8 @@ def _changes(shape: Shape) -> str:
     return sql(limited(found.order_by(position.desc())))
 
 
-@lru_cache(maxsize=4)
-def _placed(environment: bool, model: bool) -> str:
+@lru_cache(maxsize=8)
+def _placed(environment: bool, model: bool, *, count: bool = False) -> str:
     earlier = placements.alias("earlier")
     newest = (
         select(func.max(earlier.c.position))
@@ -189,24 +208,22 @@ def _placed(environment: bool, model: bool) -> str:
         )
         .scalar_subquery()
     )
-    found = (
-        select(placements.c.environment, placements.c.model, placements.c.number, changes)
-        .select_from(places)
-        .join(
-            placements,
-            (placements.c.environment == places.c.environment)
-            & (placements.c.model == places.c.model)
-            & (placements.c.position == newest),
-        )
-        .join(changes, changes.c.position == placements.c.position)
-        .where(placements.c.number.is_not(None))
-        .order_by(places.c.environment, places.c.model)
+    there = places.join(
+        placements,
+        (placements.c.environment == places.c.environment)
+        & (placements.c.model == places.c.model)
+        & (placements.c.position == newest),
     )
+    found: Select[Any] = select(func.count()).select_from(there)
+    if not count:
+        found = select(placements.c.environment, placements.c.model, placements.c.number, changes)
+        found = found.select_from(there.join(changes, changes.c.position == placements.c.position))
+    found = found.where(placements.c.number.is_not(None))
     if environment:
         found = found.where(places.c.environment == bindparam("environment", type_=Text()))
     if model:
         found = found.where(places.c.model == bindparam("model", type_=Text()))
-    return sql(found)
+    return sql(found if count else a_page(found, places.c.environment, places.c.model))
 
 
 class LogReads(Reads):
@@ -270,14 +287,35 @@ class LogReads(Reads):
         return logged(row) if row else None
 
     def placed_at(
-        self, position: int, environment: str | None = None, model: str | None = None
+        self,
+        position: int,
+        environment: str | None = None,
+        model: str | None = None,
+        *,
+        after: tuple[str, str] | None = None,
+        limit: int | None = None,
     ) -> list[Placed]:
-        """What was declared at that position (emptied ones left out)."""
+        """What was declared at that position, by environment and model beyond `after`."""
         rows = self._readers.all(
             _placed(environment is not None, model is not None),
-            {"position": position, "environment": environment, "model": model},
+            paged(environment, model, after, limit) | {"position": position},
         )
         return [Placed(row[0], row[1], row[2], logged(row[3:])) for row in rows]
+
+    def count_placed_at(self, position: int, environment: str | None = None, model: str | None = None) -> int:
+        """How much was declared at that position."""
+        row = self._readers.one(
+            _placed(environment is not None, model is not None, count=True),
+            {"position": position, "environment": environment, "model": model},
+        )
+        return row[0] if row else 0
+
+    def reported_at(self, position: int, environment: str, model: str) -> list[Logged]:
+        """The newest observation of each instance that reported there, up to that position."""
+        rows = self._readers.all(
+            _REPORTED, {"position": position, "environment": environment, "model": model}
+        )
+        return [logged(row) for row in rows]
 
     def times_at(self, position: int, model: str, number: int) -> Times | None:
         """The times of a version as they were at that position; None if it was not registered yet."""

@@ -12,6 +12,7 @@ from muster.domain.names import Reference
 from muster.domain.records import Deployment, Environment, Model
 from muster.index.database import Reads, limited, sql
 from muster.index.entries import logged, moment
+from muster.index.pages import a_page, paged
 from muster.index.rows import deployment_of, environment_of, model_of
 from muster.index.tables import (
     aliases,
@@ -160,12 +161,23 @@ class RecordReads(Reads):
         return [(environment_of(row[0]), row[1]) for row in self._readers.all(_ENVIRONMENTS)]
 
     def deployments(
-        self, environment: str | None = None, model: str | None = None
+        self,
+        environment: str | None = None,
+        model: str | None = None,
+        *,
+        after: tuple[str, str] | None = None,
+        limit: int | None = None,
     ) -> list[tuple[Deployment, Logged]]:
-        """What is deployed now (emptied ones left out), and the change that declared each."""
+        """What is deployed now, by place from beyond `after`, and the change that declared each."""
         statement = _deployments(environment is not None, model is not None)
-        rows = self._readers.all(statement, {"environment": environment, "model": model})
+        rows = self._readers.all(statement, paged(environment, model, after, limit))
         return [(deployment_of(row[0]), logged(row[1:])) for row in rows]
+
+    def count_deployments(self, environment: str | None = None, model: str | None = None) -> int:
+        """How many are deployed now."""
+        statement = _deployments(environment is not None, model is not None, count=True)
+        row = self._readers.one(statement, {"environment": environment, "model": model})
+        return row[0] if row else 0
 
 
 def _number_written(text: str) -> int | None:
@@ -206,16 +218,16 @@ def _model_values(text: str | None, owner: str | None, tags: Mapping[str, str] |
     return values
 
 
-@lru_cache(maxsize=4)
-def _deployments(environment: bool, model: bool) -> str:
-    wanted = (
-        select(deployments.c.record, changes)
-        .join(changes, changes.c.position == deployments.c.declared)
-        .where(deployments.c.number.is_not(None))
-        .order_by(deployments.c.environment, deployments.c.model)
-    )
+@lru_cache(maxsize=8)
+def _deployments(environment: bool, model: bool, *, count: bool = False) -> str:
+    wanted: Select[*tuple[object, ...]] = select(func.count()).select_from(deployments)
+    if not count:
+        wanted = select(deployments.c.record, changes).join(
+            changes, changes.c.position == deployments.c.declared
+        )
+    wanted = wanted.where(deployments.c.number.is_not(None))
     if environment:
         wanted = wanted.where(deployments.c.environment == bindparam("environment"))
     if model:
         wanted = wanted.where(deployments.c.model == bindparam("model"))
-    return sql(wanted)
+    return sql(wanted if count else a_page(wanted, deployments.c.environment, deployments.c.model))

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 
 from muster.domain import codec, lfs, names
 from muster.domain.errors import Invalid, NotFound
-from muster.domain.messages import Entry
 from muster.domain.records import Artifact, Deployment, Environment, Json, Model, Version
 from muster.domain.views import deployment_view, model_view, version_view
 from muster.service.observing import Report
@@ -17,7 +16,6 @@ from muster.service.ports import History, Index
 from muster.service.registry import change_view
 from muster.service.values import ChangeFilter, Logged
 
-_LOOK_BACK = 10_000  # observations of one model in one environment
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")
 
 
@@ -153,11 +151,20 @@ class Past:
         return model_view(model, times.created_at, times.last_updated, card.decode() if card else None)
 
     def deployments(
-        self, at: Logged, environment: str | None = None, model: str | None = None
+        self,
+        at: Logged,
+        environment: str | None = None,
+        model: str | None = None,
+        *,
+        after: tuple[str, str] | None = None,
+        limit: int | None = None,
     ) -> list[dict[str, Json]]:
-        """What was declared, each with the change that declared it and what was observed then."""
+        """What was declared, each with the change that declared it and what was observed then.
+
+        By environment and model, beyond the place `after`, at most `limit`.
+        """
         records = []
-        for placed in self._index.placed_at(at.position, environment, model):
+        for placed in self._index.placed_at(at.position, environment, model, after=after, limit=limit):
             deployment = self.deployment(at, placed.environment, placed.model)
             if deployment is None or placed.number is None:
                 continue
@@ -169,6 +176,10 @@ class Past:
             records.append(record)
         return records
 
+    def count_deployments(self, at: Logged, environment: str | None = None, model: str | None = None) -> int:
+        """How much was declared."""
+        return self._index.count_placed_at(at.position, environment, model)
+
     def observed(self, at: Logged, environment: str, model: str) -> Logged | None:
         """The newest observation of what really ran there, up to then."""
         wanted = ChangeFilter(model=model, environment=environment, kinds=("observe",))
@@ -176,15 +187,18 @@ class Past:
 
     def reports(self, at: Logged, environment: str, model: str) -> list[Report]:
         """What each instance outside had last said then, by name; those that had gone are left out."""
-        wanted = ChangeFilter(model=model, environment=environment, kinds=("observe",))
-        newest: dict[str, Entry] = {}
-        for logged in self._index.changes(wanted, before=at.position + 1, limit=_LOOK_BACK):
-            if logged.entry.instance is not None:
-                newest.setdefault(logged.entry.instance, logged.entry)
+        said = [logged.entry for logged in self._index.reported_at(at.position, environment, model)]
         return [
-            Report(name, said.number, said.digest, said.time, said.time, known=said.observed != "unknown")
-            for name, said in sorted(newest.items())
-            if said.observed != "stopped"
+            Report(
+                each.instance,
+                each.number,
+                each.digest,
+                each.time,
+                each.time,
+                known=each.observed != "unknown",
+            )
+            for each in said
+            if each.instance is not None and each.observed != "stopped"
         ]
 
     def fields(self, commit: str) -> list[FieldChange]:

@@ -253,10 +253,20 @@ class Index(Searches, Board, Protocol):
         ...
 
     def deployments(
-        self, environment: str | None = None, model: str | None = None
+        self,
+        environment: str | None = None,
+        model: str | None = None,
+        *,
+        after: tuple[str, str] | None = None,
+        limit: int | None = None,
     ) -> list[tuple[Deployment, Logged]]:
-        """What is deployed now (emptied ones left out), and the change that declared each."""
+        """What is deployed now (emptied ones left out), and the change that declared each.
+
+        By environment and model, beyond the place `after`, at most `limit`.
+        """
         ...
+
+    def count_deployments(self, environment: str | None = None, model: str | None = None) -> int: ...
 
     # --- the change log
 
@@ -279,9 +289,23 @@ class Index(Searches, Board, Protocol):
         ...
 
     def placed_at(
-        self, position: int, environment: str | None = None, model: str | None = None
+        self,
+        position: int,
+        environment: str | None = None,
+        model: str | None = None,
+        *,
+        after: tuple[str, str] | None = None,
+        limit: int | None = None,
     ) -> list[Placed]:
-        """What was declared at that position (emptied ones left out)."""
+        """What was declared at that position (emptied ones left out), in pages as `deployments`."""
+        ...
+
+    def count_placed_at(
+        self, position: int, environment: str | None = None, model: str | None = None
+    ) -> int: ...
+
+    def reported_at(self, position: int, environment: str, model: str) -> list[Logged]:
+        """The newest observation of each instance that reported there, by instance, up to that position."""
         ...
 
     def last_placing(self, environment: str, model: str) -> Logged | None:
