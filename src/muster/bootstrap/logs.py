@@ -25,7 +25,9 @@ def configure(form: str, level: str) -> None:
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
     last: list[structlog.typing.Processor]
     if console:
-        last = [structlog.dev.ConsoleRenderer()]
+        # Without the values of variables: a request's credentials are among them.
+        formatter = structlog.dev.RichTracebackFormatter(show_locals=False)
+        last = [structlog.dev.ConsoleRenderer(exception_formatter=formatter)]
         factory: Any = structlog.PrintLoggerFactory(cast(TextIO, _Output(sys.stderr)))
     else:
         last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_encoded)]

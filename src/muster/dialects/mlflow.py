@@ -17,8 +17,8 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from muster.dialects import mlflow_call, mlflow_models, mlflow_versions
-from muster.dialects.mlflow_call import Arguments, Call
+from muster.dialects import mlflow_call, mlflow_models, mlflow_search, mlflow_versions
+from muster.dialects.mlflow_call import Arguments, Call, Refused
 from muster.dialects.mlflow_models import Handler
 from muster.domain.errors import (
     Conflict,
@@ -52,17 +52,14 @@ MLFLOW: Final[dict[type[MusterError], tuple[int, str]]] = {
 log = structlog.get_logger(__name__)
 
 
-class NoEndpoint(NotFound):
-    """MLflow's client tells this from a model that is not there, and tries another way."""
-
-    code = "no_endpoint"
-
-
 _PARTS: Final = {"registered-models": mlflow_models.ROUTES, "model-versions": mlflow_versions.ROUTES}
 ROUTES: Final[dict[tuple[str, str], Handler]] = {
     (method, f"{part}/{path}"): handler
     for part, routes in _PARTS.items()
     for (method, path), handler in routes.items()
+} | {
+    ("GET", "registered-models/search"): mlflow_search.models,
+    ("GET", "model-versions/search"): mlflow_search.versions,
 }
 
 
@@ -92,11 +89,13 @@ class MlflowApp:
     async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
         """Status and body."""
         try:
-            return 200, msgspec.json.encode(await self._answered(scope, receive))
+            answer = await self._answered(scope, receive)
+            return 200, answer if isinstance(answer, bytes) else msgspec.json.encode(answer)
         except MusterError as error:
             status, code = next(MLFLOW[kind] for kind in type(error).__mro__ if kind in MLFLOW)
-            code = "ENDPOINT_NOT_FOUND" if isinstance(error, NoEndpoint) else code
             return status, msgspec.json.encode({"error_code": code, "message": said(error)})
+        except Refused as error:
+            return error.status, msgspec.json.encode({"error_code": error.code, "message": error.message})
         except Exception:
             log.exception("request failed", request_id=scope["request_id"], path=scope["path"])
             return 500, b'{"error_code":"INTERNAL_ERROR","message":"internal error"}'
@@ -107,7 +106,8 @@ class MlflowApp:
         path = raw.removeprefix(prefix)
         handler = ROUTES.get((scope["method"], path))
         if handler is None:
-            raise NoEndpoint("endpoint", f"{scope['method']} {raw}")
+            # Its client tells this from a model that is not there, and tries another way.
+            raise Refused(404, "ENDPOINT_NOT_FOUND", f"there is no {scope['method']} {raw} here")
         scope["path_template"] = raw
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         return await handler(

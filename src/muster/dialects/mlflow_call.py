@@ -11,7 +11,7 @@ import asyncio
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import parse_qs
 
 from muster.domain import parse
@@ -26,22 +26,18 @@ T = TypeVar("T")
 _CAPITAL: Final = re.compile(r"(?<=[a-z0-9])[A-Z]")
 
 
-class Missing(Invalid):
+class Refused(Exception):
+    """An error that only this protocol knows: its status, MLflow's code, and what is said."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+
+
+def missing(parameter: str) -> Refused:
     """A parameter that must be there is not, or is empty."""
-
-    def __init__(self, parameter: str) -> None:
-        super().__init__(())
-        self.message = f"Missing value for required parameter '{parameter}'."
-        self.args = (self.message,)
-
-
-class NoAlias(Invalid):
-    """MLflow answers an alias that there is not with 400, and its client goes by that."""
-
-    def __init__(self, alias: str) -> None:
-        super().__init__(())
-        self.message = f"Registered model alias {alias} not found."
-        self.args = (self.message,)
+    said = f"Missing value for required parameter '{parameter}'."
+    return Refused(400, "INVALID_PARAMETER_VALUE", said)
 
 
 class Arguments:
@@ -56,10 +52,10 @@ class Arguments:
             self._fields[spelled] = value
 
     def need(self, name: str, read: Callable[[object, str], T]) -> T:
-        """What `read` makes of it. Raises Missing and Invalid."""
+        """What `read` makes of it. Raises Refused and Invalid."""
         value = self._fields.get(name)
         if value is None or value == "":
-            raise Missing(name)
+            raise missing(name)
         return read(value, name)
 
     def take(self, name: str, read: Callable[[object, str], T], default: T) -> T:
@@ -139,4 +135,4 @@ class Call:
         return await asyncio.shield(asyncio.wrap_future(outcome))
 
 
-Answer = Mapping[str, Any]
+Answer: TypeAlias = Mapping[str, Any] | bytes  # bytes: encoded already

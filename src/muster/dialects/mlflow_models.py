@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from muster.dialects import mlflow_shapes as shapes
-from muster.dialects.mlflow_call import Answer, Call, NoAlias, texts
+from muster.dialects.mlflow_call import Answer, Call, Refused, texts
 from muster.domain import parse
 from muster.domain.changes import CreateModel, DeleteModel, SetAlias, UpdateModel
 from muster.domain.errors import NotFound
@@ -102,13 +102,14 @@ async def get_by_alias(call: Call) -> Answer:
 
 
 def _aliased(call: Call, name: str, alias: str) -> Hit:
-    """The version that the alias means; `latest` is answered without being one. Raises NotFound, NoAlias."""
+    """The version that the alias means; `latest` is one of any model. Raises NotFound and Refused."""
     index = call.services.registry.index
     place = index.resolve(Reference(name, "alias", alias))
     if place is None:
         found = listed(call, name)
         if alias.lower() != "latest":
-            raise NoAlias(alias)
+            # 400 and not 404: its client goes by that.
+            raise Refused(400, "INVALID_PARAMETER_VALUE", f"Registered model alias {alias} not found.")
         place = name, shapes.newest_number(found)
     hit = index.hit(*place)
     if hit is None:

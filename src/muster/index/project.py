@@ -40,6 +40,7 @@ from muster.index.rows import (
     INSERT_METRIC,
     INSERT_MODEL,
     INSERT_MODEL_TAG,
+    INSERT_SOURCE,
     INSERT_TAG,
     INSERT_VERSION,
     DeploymentRow,
@@ -53,6 +54,7 @@ from muster.index.rows import (
     model_of,
     model_row,
     model_tag_rows,
+    source_rows,
     tag_rows,
     version_of,
     version_row,
@@ -271,6 +273,9 @@ class SqlTransaction(SqlSnapshot):
                 self._flush()
                 self._each(s.DELETE_TAG, list(tag_rows(old, sequence)))
             self._rows[INSERT_TAG] += tag_rows(version, sequence)
+        if old is None or old.source != version.source:
+            self._each(s.DELETE_SOURCE, list(source_rows(old, sequence)) if old else [])
+            self._each(INSERT_SOURCE, list(source_rows(version, sequence)))
         if old is None or old.metrics != version.metrics:
             if old is not None:
                 self._flush()

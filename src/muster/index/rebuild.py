@@ -45,6 +45,7 @@ from muster.index.rows import (
     INSERT_METRIC,
     INSERT_MODEL,
     INSERT_MODEL_TAG,
+    INSERT_SOURCE,
     INSERT_TAG,
     INSERT_VERSION,
     DeploymentRow,
@@ -59,6 +60,7 @@ from muster.index.rows import (
     model_of,
     model_row,
     model_tag_rows,
+    source_rows,
     tag_rows,
     version_row,
     with_files,
@@ -70,6 +72,7 @@ _INSERT_PLACE = inserting(tables.places, ("environment", "model"))
 _KEYS: dict[str, Callable[[Row], Any]] = {
     INSERT_TAG: itemgetter(0, 1, 2),
     INSERT_METRIC: itemgetter(0, 1, 2),
+    INSERT_SOURCE: itemgetter(0),
     INSERT_FILE: itemgetter(0, 1, 2),
     INSERT_MODEL: itemgetter(0),
     INSERT_MODEL_TAG: itemgetter(0, 1, 2),
@@ -264,6 +267,7 @@ class _Tree:
         sequence = marks.registered.position
         self._waiting.add(version_row(version, record, marks, by_rank(ranked)))
         self._hold(INSERT_TAG, tag_rows(version, sequence))
+        self._hold(INSERT_SOURCE, source_rows(version, sequence))
         self._hold(INSERT_METRIC, metric_rows(version, sequence))
         self._hold(INSERT_FILE, [file_row(version.model, version.number, f) for f in self._files])
         self._files = []

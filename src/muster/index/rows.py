@@ -103,6 +103,14 @@ class TagRow(NamedTuple):
     sequence: int
 
 
+class SourceRow(NamedTuple):
+    """A row of `sources`."""
+
+    sequence: int
+    uri: str
+    run_id: str
+
+
 class ModelTagRow(NamedTuple):
     """A row of `model_tags`."""
 
@@ -159,6 +167,14 @@ class DeploymentRow(NamedTuple):
 def tag_rows(version: Version, sequence: int) -> Iterator[TagRow]:
     """The rows of a version's tags."""
     return (TagRow(key, value, sequence) for key, value in version.tags.items())
+
+
+def source_rows(version: Version, sequence: int) -> Iterator[SourceRow]:
+    """The row of what a version says of its source, if it says that."""
+    said = version.source or {}
+    uri, run_id = said.get("uri", ""), said.get("run_id", "")
+    if uri or run_id:
+        yield SourceRow(sequence, uri, run_id)
 
 
 def metric_rows(version: Version, sequence: int) -> Iterator[MetricRow]:
@@ -225,6 +241,7 @@ def deployment_of(record: bytes) -> Deployment:
 INSERT_MODEL = inserting(tables.models, ModelRow._fields)
 INSERT_VERSION = inserting(tables.versions, VersionRow._fields)
 INSERT_TAG = inserting(tables.tags, TagRow._fields)
+INSERT_SOURCE = inserting(tables.sources, SourceRow._fields)
 INSERT_MODEL_TAG = inserting(tables.model_tags, ModelTagRow._fields)
 INSERT_METRIC = inserting(tables.metrics, MetricRow._fields)
 INSERT_ALIAS = inserting(tables.aliases, AliasRow._fields)

@@ -31,7 +31,7 @@ from muster.domain.records import STAGES
 from muster.index.database import Reads, Row, limited, sql
 from muster.index.entries import moment
 from muster.index.rows import model_of
-from muster.index.tables import aliases, changes, model_tags, models, tags, versions
+from muster.index.tables import aliases, changes, model_tags, models, sources, tags, versions
 from muster.service.searching import Compared, Condition, Hit, Listed, Order, Page, Tagged
 
 _SEPARATOR = "/"  # no alias holds one
@@ -78,7 +78,20 @@ _VERSION_KEYS: dict[str, ColumnElement[Any]] = {
     "created_at": _to_milliseconds(versions.c.created_at),
     "last_updated": _to_milliseconds(versions.c.last_updated),
 }
-_FIELDS: dict[str, ColumnElement[Any]] = {"name": versions.c.model, "number": versions.c.number}
+
+
+def _said(column: ColumnElement[str]) -> ColumnElement[str]:
+    """What a version says of its source; "" if it says nothing."""
+    found = select(column).where(sources.c.sequence == versions.c.sequence).scalar_subquery()
+    return func.coalesce(found, literal_column("''", Text()))
+
+
+_FIELDS: dict[str, ColumnElement[Any]] = {
+    "name": versions.c.model,
+    "number": versions.c.number,
+    "run_id": _said(sources.c.run_id),
+    "uri": _said(sources.c.uri),
+}
 
 
 # ------------------------------------------------------------ conditions
@@ -88,6 +101,8 @@ def _shape(condition: Condition) -> Shape:
     match condition:
         case Compared():
             count = len(condition.operand) if isinstance(condition.operand, tuple) else 1
+            if (condition.field, condition.operator) == ("run_id", "=") and condition.operand:
+                return "run", "", "=", 1
             return "field", condition.field, condition.operator, count
         case Tagged():
             return "tag", "", condition.operator, 1
@@ -151,10 +166,16 @@ def _conditions(
     key, pointer = owner
     driver: FromClause | None = None
     found: list[ColumnElement[bool]] = []
-    narrow = any(kind == "field" and operator in ("=", "in") for kind, _, operator, _ in shapes)
+    narrow = any(
+        kind == "run" or (kind == "field" and operator in ("=", "in")) for kind, _, operator, _ in shapes
+    )
     for at, (kind, field, operator, count) in enumerate(shapes):
         if kind == "field":
             found.append(_test(fields[field], operator, at, count))
+            continue
+        if kind == "run":
+            of_run = select(sources.c.sequence).where(_test(sources.c.run_id, "=", at, 1))
+            found.append(versions.c.sequence.in_(of_run))
             continue
         tag = tagged.alias(f"tag_{at}")
         of_key = tag.c.key == bindparam(f"key_{at}", type_=Text())

@@ -19,6 +19,8 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    func,
+    literal_column,
     true,
 )
 
@@ -212,6 +214,16 @@ for _column in (
         postgresql_where=versions.c.live == true(),
     )
 
+# In the order in which searches list versions: by milliseconds, ties by name and number.
+Index(
+    "versions_by_update",
+    func.substr(versions.c.last_updated, literal_column("1"), literal_column("23")).desc(),
+    versions.c.model,
+    versions.c.number.desc(),
+    sqlite_where=versions.c.live == true(),
+    postgresql_where=versions.c.live == true(),
+)
+
 tags = Table(
     "tags",
     metadata,
@@ -222,6 +234,16 @@ tags = Table(
 )
 
 Index("tags_by_version", tags.c.sequence, tags.c.key)
+
+# Where a version's files are said to be, and which run made it; "" is not said. Only of those that say it.
+sources = Table(
+    "sources",
+    metadata,
+    _number("sequence", key=True),
+    _text("uri"),
+    _text("run_id"),
+)
+Index("sources_by_run", sources.c.run_id)
 
 metrics = Table(
     "metrics",
