@@ -29,8 +29,10 @@ from sklearn.linear_model import LogisticRegression
 from muster.domain.records import Artifact, Config
 from muster.service.values import Desired, Instance, InstanceState
 from muster.serving.gateway import Gateway, Limits
+from muster.serving.programs import Programs
 from muster.serving.routes import RouteTable
 from muster.serving.runtimes import RuntimeChoice, Runtimes
+from muster.serving.venvs import Venvs
 from muster.targets.pool import Timing
 from muster.targets.process import ProcessTarget
 
@@ -181,6 +183,7 @@ class Site:
         timing: Timing = QUICK,
         limits: Limits | None = None,
         crash: Callable[[str], None] = lambda point: None,
+        venvs: Venvs | None = None,
     ) -> None:
         self._store = folder / "store"
         self._store.mkdir(parents=True, exist_ok=True)
@@ -191,6 +194,7 @@ class Site:
             run_dir=folder / "run",
             routes=self.routes,
             runtime_for=RuntimeChoice(Runtimes.installed(), lambda file: self._path(file.sha256)),
+            program_for=Programs(Runtimes.installed(), self._path, folder / "run" / "venvs", venvs),
             on_transition=lambda environment, model: self.transitions.append((environment, model)),
             environ=os.environ if environ is None else environ,
             timing=timing,

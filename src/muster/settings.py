@@ -210,6 +210,20 @@ class Settings:
     start_timeout_s: Annotated[
         float, About("Seconds that a version gets to become ready before it is refused", _seconds(0.1, 3600))
     ] = 60.0
+    venv: Annotated[
+        str,
+        About(
+            "Where a model that MLflow wrote runs: `own`, a virtual environment of its requirements; "
+            "`server`, the server's environment, which must hold MLflow and what the model needs",
+            _one_of("own", "server"),
+        ),
+    ] = "own"
+    venv_timeout_s: Annotated[
+        float, About("Seconds that building such an environment may take", _seconds(1, 86_400))
+    ] = 900.0
+    venv_keep_days: Annotated[
+        int, About("Days after which an environment that no worker used is removed", _whole(1, 36_500))
+    ] = 30
     drain_timeout_s: Annotated[
         float, About("Seconds that a replaced version gets to finish its requests", _seconds(0, 3600))
     ] = 30.0

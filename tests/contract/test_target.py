@@ -132,7 +132,7 @@ class TestFailing:
 
     def test_files_of_no_runtime_are_refused_naming_those_there_are(self, site: Site) -> None:
         site.serve(site.instance(1))
-        with pytest.raises(NoRuntime, match=r"The runtimes here are: onnx, skops, pickle\..*'external'"):
+        with pytest.raises(NoRuntime, match=r"The runtimes here are: mlflow, onnx, skops, pickle\..*'external'"):
             site.apply(2, site.instance(2, {"weights.bin": b"\1\2\3\4"}))
         assert set(site.states()) == {1}
 

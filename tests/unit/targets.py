@@ -24,6 +24,7 @@ class MemoryTarget:
     broken: dict[int, str] = field(default_factory=dict)
     slow: set[int] = field(default_factory=set)
     foreign: set[int] = field(default_factory=set)
+    preparing: tuple[str, ...] = ()
     down: bool = False
     on_start: Callable[[], None] | None = None
     listener: Callable[[str, str], None] = lambda environment, model: None
@@ -59,6 +60,10 @@ class MemoryTarget:
             hook, self.on_start = self.on_start, None
             if hook is not None:
                 hook()
+
+    def prepare(self, instance: Instance, tell: Callable[[str], None]) -> None:
+        for sentence in self.preparing:
+            tell(sentence)
 
     def observe(self, environment: str, model: str) -> tuple[InstanceState, ...]:
         with self._lock:

@@ -79,6 +79,11 @@ class Folder:
         """What belongs to the running processes: locks, sockets, the reserve."""
         return self.path / "run"
 
+    @property
+    def venvs(self) -> Path:
+        """Environments that models run in, shared by every process; what is deleted is built again."""
+        return self.run / "venvs"
+
     @contextmanager
     def writing(self) -> Iterator[None]:
         """The right to write to the repository; waits while another process has it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -33,8 +34,10 @@ from muster.service.values import Logged
 from muster.serving.gateway import Gateway, Limits
 from muster.serving.inspect import ChildInspector
 from muster.serving.routes import RouteTable
+from muster.serving.programs import Programs
 from muster.serving.runtimes import RuntimeChoice, Runtimes
 from muster.settings import Settings
+from muster.serving.venvs import DAY_S, Venvs
 from muster.targets.pool import Timing
 from muster.targets.process import ProcessTarget
 
@@ -117,6 +120,7 @@ class Home:
     gateway: Gateway
     target: ProcessTarget
     recorded: Listeners
+    venvs: Venvs | None
 
     def up_to_date(self) -> bool:
         """Whether the index says what the branch says."""
@@ -172,12 +176,15 @@ def _assemble(settings: Settings, storage: Storage, run_dir: Path, crash: Crash,
         inspector=ChildInspector(artifacts.path, settings.surroundings, run_dir / "inspected"),
     )
     routes = RouteTable()
+    venvs = _venvs(settings, storage.folder, stack)
     transitions = Transitions()
     target = ProcessTarget(
+    runtimes = Runtimes.installed()
         artifact=artifacts.path,
         run_dir=run_dir,
         routes=routes,
-        runtime_for=RuntimeChoice(Runtimes.installed(), lambda file: artifacts.path(file.sha256)),
+        runtime_for=RuntimeChoice(runtimes, lambda file: artifacts.path(file.sha256)),
+        program_for=Programs(runtimes, artifacts.path, storage.folder.venvs, venvs),
         on_transition=transitions,
         environ=settings.surroundings,
         timing=Timing(start_timeout_s=settings.start_timeout_s, drain_timeout_s=settings.drain_timeout_s),
@@ -210,10 +217,25 @@ def _assemble(settings: Settings, storage: Storage, run_dir: Path, crash: Crash,
         gateway=gateway,
         target=target,
         recorded=recorded,
+        venvs=venvs,
     )
 
 
 def _keep_going(home: Home, stack: ExitStack) -> None:
+def _venvs(settings: Settings, folder: Folder, stack: ExitStack) -> Venvs | None:
+    """Environments of models' own, unless the settings say that there are to be none."""
+    if settings.venv == "server":
+        return None
+    venvs = Venvs(
+        folder.venvs,
+        settings.surroundings,
+        timeout_s=settings.venv_timeout_s,
+        keep_s=settings.venv_keep_days * DAY_S,
+    )
+    stack.callback(venvs.close)
+    return venvs
+
+
     """Start what a server does by itself, and have it stopped in the reverse order."""
     upkeep = Upkeep(home.storage.repository, every=home.settings.repack_every)
     upkeep.start()
@@ -221,6 +243,8 @@ def _keep_going(home: Home, stack: ExitStack) -> None:
     home.recorded.add(lambda _: upkeep.maybe_run())
     home.recorded.add(home.reconciler.recorded)
     home.observer.start()
+    if home.venvs is not None:  # beside the rest: an old environment may be some gigabytes
+        threading.Thread(target=home.venvs.prune, name="muster-venvs", daemon=True).start()
     stack.callback(home.observer.close)
     home.reconciler.start()
     stack.callback(home.reconciler.close)

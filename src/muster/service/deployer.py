@@ -1,6 +1,7 @@
 """Deploy, roll back, undeploy: a version is observed ready before Git says that it runs.
 
     check     references, rules; the files are there and intact
+    prepare   the target makes ready what the candidate needs, such as an environment of its own
     start     the target keeps the candidate warm beside the active version, until it is ready
     record    the commit, planned against the deployment seen at the start
     switch    traffic moves in one step; what was active stays warm
@@ -141,9 +142,10 @@ class Deployer:
         if standing is not None and standing.health == "ready":
             self.operations.step(operation, "ready", "it stood by, warm")
             return
-        self.operations.step(operation, "starting")
         try:
             check_intact(self._registry.artifacts, candidate)
+            target.prepare(candidate, lambda detail: self.operations.step(operation, "preparing", detail))
+            self.operations.step(operation, "starting")
             desired = self._desired(seen.environment, seen.model, extra=candidate)
             if standing is not None and standing.health in ("failed", "stopped"):
                 target.apply(_without(desired, candidate))  # told the same again it would stay so

@@ -15,7 +15,7 @@ from muster.domain.records import Json
 from muster.service.committer import Recorded
 from muster.service.ports import Clock
 
-Step = Literal["checking", "starting", "ready", "recorded", "switched", "done", "failed"]
+Step = Literal["checking", "preparing", "starting", "ready", "recorded", "switched", "done", "failed"]
 KEPT: Final = 1000  # operations remembered after they ended
 
 

@@ -24,6 +24,7 @@ from muster.service.values import (
     Desired,
     Endpoint,
     Found,
+    Instance,
     InstanceState,
     Logged,
     LoggedCommit,
@@ -390,6 +391,17 @@ class Target(Protocol):
         Raises:
             NoRuntime: `desired` can never work here; a person must change it.
             Unavailable: the target did not answer; the caller tries again.
+        """
+        ...
+
+    def prepare(self, instance: Instance, tell: Callable[[str], None]) -> None:
+        """Make ready what `instance` needs before it can be started; `apply` would do it, too, unseen.
+
+        May take minutes; `tell` is given a sentence now and then.
+
+        Raises:
+            DidNotStart: it cannot be made ready; its output says why.
+            Unavailable: the target did not answer, or stops.
         """
         ...
 

@@ -116,6 +116,21 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
+class Program:
+    """How the workers of an instance are started.
+
+    `variables` are its own, beside what its configuration says; of the server's
+    environment it does not get what is in `withheld`. A worker keeps the file
+    `lock` locked, shared, for as long as it runs.
+    """
+
+    command: tuple[str, ...]
+    variables: Mapping[str, str] = field(default_factory=dict)
+    withheld: frozenset[str] = frozenset()
+    lock: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Desired:
     """All that one model is to have in one environment.
 

@@ -57,7 +57,10 @@ class MLflow:
         return _read(lambda: MlModel(files, main_file).signature())
 
     def load(self, folder: Path, main_file: str, threads: int) -> Model:  # noqa: ARG002  # set by its variables
-        from muster.serving.pyfunc_model import PyfuncModel
+        try:
+            from muster.serving.pyfunc_model import PyfuncModel
+        except ImportError as error:
+            raise CannotLoad(f"MLflow cannot be imported: {error}") from error
 
         return PyfuncModel(folder, main_file)
 

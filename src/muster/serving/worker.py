@@ -15,6 +15,7 @@ says why in one sentence.
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import signal
 import socket
@@ -46,6 +47,7 @@ class Job(msgspec.Struct, frozen=True):
     threads: int
     timeout_s: float
     allow_pickle: bool
+    lock: str | None
     parent: int
 
 
@@ -56,6 +58,9 @@ def main(*runtimes: str) -> int:
         return 0
     job = msgspec.json.decode(line, type=Job)
     _end_with(job.parent)
+    if job.lock is not None:
+        # Held to the end of this process, so that nobody removes what it runs in.
+        fcntl.flock(os.open(job.lock, os.O_RDWR | os.O_CREAT, 0o644), fcntl.LOCK_SH)
     folder = Path(job.folder)
     files = {path: folder / path for path in job.files}
     try:

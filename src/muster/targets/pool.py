@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from urllib.parse import quote
 from muster.domain.errors import DidNotStart, MusterError
 from muster.domain.records import Fields
 from muster.service.ports import Clock
-from muster.service.values import Endpoint, Health, Instance, InstanceState, Usage
+from muster.service.values import Endpoint, Health, Instance, InstanceState, Program, Usage
 from muster.targets.folders import WorkerFolders
 from muster.targets.variables import Variables, variables_for
 from muster.targets.worker_process import Output, WorkerProcess
@@ -43,7 +43,7 @@ class Timing:
 class Surroundings:
     """What every pool of a target needs."""
 
-    command: Sequence[str]
+    program_for: Callable[[Instance, Callable[[str], None]], Program]
     folders: WorkerFolders
     environ: Mapping[str, str]
     timing: Timing
@@ -154,9 +154,10 @@ class Pool:
                 await asyncio.sleep(min(timing.first_backoff_s * 2 ** (failures - 2), timing.last_backoff_s))
 
     async def _start(self, replica: int) -> WorkerProcess:
-        """A worker that is ready. Raises DidNotStart, NotFound, OSError."""
+        """A worker that is ready. Raises DidNotStart, NotFound, Unavailable, OSError."""
         around, instance = self._around, self.instance
-        self._variables = variables_for(instance.config, around.environ)
+        program = await self._program()
+        self._variables = variables_for(instance.config, around.environ, program)
         folder = around.folders.make(self.key, instance.files)
         job = {
             "socket": around.folders.socket(self.key, next(self._attempts)),
@@ -169,9 +170,10 @@ class Pool:
             "threads": instance.config.threads,
             "timeout_s": instance.config.timeout_s,
             "allow_pickle": instance.allow_pickle,
+            "lock": program.lock,
             "parent": os.getpid(),
         }
-        worker = WorkerProcess.start(around.command, job, folder, self._variables.all, self._output)
+        worker = WorkerProcess.start(program.command, job, folder, self._variables.all, self._output)
         self._workers[replica] = worker
         around.crash("worker-spawned")
         await worker.ready(around.timing.start_timeout_s)
@@ -185,6 +187,18 @@ class Pool:
             self._ready_since = around.clock()
         self._changed()
         return worker
+
+    async def _program(self) -> Program:
+        """How to start a worker; what it needs is built first, should it be gone. As `_start` raises."""
+
+        def tell(sentence: str) -> None:
+            self._output.add(f"{sentence}\n".encode())
+
+        try:
+            return await asyncio.to_thread(self._around.program_for, self.instance, tell)
+        except DidNotStart as error:
+            self._output.add(error.output.encode())
+            raise
 
     async def _watch(self, worker: WorkerProcess) -> str:
         """Until it has ended. One that hangs is killed: why is then the answer, else ''."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,16 +13,16 @@ from typing import Final
 
 from muster.domain.errors import Unavailable
 from muster.service.ports import Clock, Listener, Routes
-from muster.service.values import Desired, Instance, InstanceState
+from muster.service.values import Desired, Instance, InstanceState, Program
 from muster.targets.folders import WorkerFolders
 from muster.targets.place import Place
 from muster.targets.pool import Surroundings, Timing
 
-# -P: a file of the version called numpy.py must not become numpy.
-COMMAND = (sys.executable, "-P", "-X", "faulthandler", "-m", "muster.serving.worker")
-
 # Where a kill may strike between two steps of the target's, as the torture test names them.
 CRASH_POINTS: Final = ("worker-spawned", "worker-ready", "switched", "drained")
+
+
+Tell = Callable[[str], None]
 
 
 def _now() -> datetime:
@@ -41,7 +40,8 @@ class ProcessTarget:
     the kernel ends a worker when the thread that spawned it ends.
 
     `artifact` gives the local file with a sha256; `runtime_for` names the runtime
-    for an instance or raises NoRuntime; `environ` is the server's environment;
+    for an instance or raises NoRuntime; `program_for` says how its workers are
+    started, and may take minutes to make that possible; `environ` is the server's environment;
     `on_transition` is called on a thread of its own, one call at a time, after
     every change of what runs where. `crash` is called with the name of each of
     `CRASH_POINTS` between two steps.
@@ -54,18 +54,19 @@ class ProcessTarget:
         run_dir: Path,
         routes: Routes,
         runtime_for: Callable[[Instance], str],
+        program_for: Callable[[Instance, Tell], Program],
         on_transition: Listener,
         environ: Mapping[str, str],
         timing: Timing | None = None,
         clock: Clock = _now,
         crash: Callable[[str], None] = _no_crash,
-        command: Sequence[str] = COMMAND,
     ) -> None:
         self._routes = routes
         self._runtime_for = runtime_for
+        self._program_for = program_for
         self._on_transition = on_transition
         self._folders = WorkerFolders(run_dir / "workers", artifact)
-        self._around = Surroundings(command, self._folders, environ, timing or Timing(), clock, crash)
+        self._around = Surroundings(program_for, self._folders, environ, timing or Timing(), clock, crash)
         self._keys = itertools.count(1)
         self._places: dict[tuple[str, str], Place] = {}
         self._closed = False
@@ -87,6 +88,10 @@ class ProcessTarget:
         if self._closed:
             raise Unavailable("This server is stopping")
         asyncio.run_coroutine_threadsafe(self._arrange(desired), self._loop).result(timeout=30)
+
+    def prepare(self, instance: Instance, tell: Tell) -> None:
+        self._runtime_for(instance)
+        self._program_for(instance, tell)
 
     def observe(self, environment: str, model: str) -> tuple[InstanceState, ...]:
         place = self._places.get((environment, model))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from muster.domain.errors import DidNotStart
 from muster.domain.records import Config
+from muster.service.values import Program
 
 _INHERITED = (
     "HOME",
@@ -38,15 +39,15 @@ class Variables:
         return text
 
 
-def variables_for(config: Config, server: Mapping[str, str]) -> Variables:
+def variables_for(config: Config, server: Mapping[str, str], program: Program) -> Variables:
     """`server` is the server's own environment: a few names are passed on, references are looked up.
 
     Raises:
         DidNotStart: a reference leads nowhere.
     """
-    given = {name: server[name] for name in _INHERITED if name in server}
+    given = {name: server[name] for name in _INHERITED if name in server and name not in program.withheld}
     given |= dict.fromkeys(_THREADS, str(config.threads))
-    given |= {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+    given |= {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"} | dict(program.variables)
     secrets = []
     for name, value in config.env.items():
         if isinstance(value, Mapping):

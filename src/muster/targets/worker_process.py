@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -19,17 +20,18 @@ _POLL_S = 0.02
 
 
 class Output:
-    """The last 64 KiB that the workers of one instance wrote."""
+    """The last 64 KiB that the workers of one instance wrote. Any thread may call."""
 
     def __init__(self) -> None:
-        self._bytes = bytearray()
+        self._bytes = b""
+        self._adding = threading.Lock()
 
     def add(self, chunk: bytes) -> None:
-        self._bytes += chunk
-        del self._bytes[:-_OUTPUT_BYTES]
+        with self._adding:
+            self._bytes = (self._bytes + chunk)[-_OUTPUT_BYTES:]
 
     def text(self) -> str:
-        return bytes(self._bytes).decode("utf-8", "replace")
+        return self._bytes.decode("utf-8", "replace")
 
     def last_line(self) -> str:
         return next((line for line in reversed(self.text().splitlines()) if line.strip()), "").strip()
