@@ -90,13 +90,13 @@ def _placed(
     return edits, tuple(sorted(touched))
 
 
-def _check_final(version: Version) -> None:
+def check_final(version: Version) -> None:
     """Refuse what has no fixed files yet; one that was final is pending while files are attached to it."""
     if version.state == "pending":
         raise Conflict(f"{version.model_id} is pending: finalize its files first")
 
 
-def _check_guard(before: Snapshot, change: c.Deploy | c.RollBack) -> None:
+def check_guard(before: Snapshot, change: c.Deploy | c.RollBack) -> None:
     """Refuse what was prepared against a deployment that has changed meanwhile."""
     last = before.deployment_touched(change.environment, change.model)
     if change.guarded and last != change.expected:
@@ -118,8 +118,8 @@ def returnable(deployment: Deployment) -> tuple[Earlier, ...]:
 def _(change: c.Deploy, before: Snapshot) -> Plan:
     environment = environment_of(before, change.environment)
     version = live_version(before, change.model, change.number)
-    _check_final(version)
-    _check_guard(before, change)
+    check_final(version)
+    check_guard(before, change)
     old = before.deployment(change.environment, change.model)
     earlier: tuple[Earlier, ...] = ()
     if old is not None:
@@ -173,7 +173,7 @@ def rolled_back(change: c.RollBack, before: Snapshot) -> tuple[Deployment, Deplo
             )
         return old, Deployment(change.environment, change.model, None)
     restored = live_version(before, change.model, back.version)
-    _check_final(restored)
+    check_final(restored)
     recorded = is_recorded(restored, environment)
     if recorded and not old.recorded and not change.empty:
         raise NothingToRestore(
@@ -211,7 +211,7 @@ def _way_back(change: c.RollBack, old: Deployment) -> Earlier | None:
 
 @plan.register
 def _(change: c.RollBack, before: Snapshot) -> Plan:
-    _check_guard(before, change)
+    check_guard(before, change)
     old, new = rolled_back(change, before)
     edits, touched = _placed(before, old, new)
     version = live_version(before, change.model, change.number)

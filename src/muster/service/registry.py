@@ -11,6 +11,7 @@ from muster.domain.changes import Actor, AttachFile, Change, Finalize
 from muster.domain.errors import Immutable, MusterError, NotFound
 from muster.domain.messages import rfc3339
 from muster.domain.names import Reference, card_path
+from muster.domain.objections import objections, unconditional
 from muster.domain.plan import live_version, plan
 from muster.domain.records import Artifact, Deployment, Environment, Json, Version
 from muster.domain.snapshot import Plan
@@ -22,12 +23,16 @@ from muster.service.values import ChangeFilter, Found, Logged
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a change would do: its subject, each file before and after, and every objection."""
+    """What a change would do: its subject, each file before and after, and every objection.
+
+    `effects` says what would happen where versions run, a sentence each.
+    """
 
     subject: str
     edits: tuple[tuple[str, bytes | None, bytes | None], ...] = ()
     objections: tuple[MusterError, ...] = ()
     nothing: bool = False
+    effects: tuple[str, ...] = ()
 
 
 class Registry:
@@ -72,18 +77,19 @@ class Registry:
         return None if found is None else repeated(request, *found)
 
     def preview(self, change: Change) -> Preview:
-        """What `change` would do now, without doing it."""
+        """What `change` would do now, without doing it; with objections, what it would do without them."""
         with self.index.snapshot() as before:
+            against = objections(change, before)
             try:
-                planned = plan(change, before)
-            except MusterError as objection:
-                return Preview("", objections=(objection,))
+                planned = unconditional(change, before) if against else plan(change, before)
+            except MusterError:  # one of `against`
+                return Preview("", objections=against)
         head = self.index.head()
         edits = tuple(
             (path, self.history.read(head, path) if head else None, after)
             for path, after in sorted(planned.edits.items())
         )
-        return Preview(planned.subject, edits, nothing=planned.nothing)
+        return Preview(planned.subject, edits, against, planned.nothing)
 
     def check(self, change: Change) -> Plan:
         """Plan `change` against the present state, to learn early why it would be refused."""
