@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -18,6 +19,8 @@ _STEP: Final = 1000  # changes to follow one by one; after more all is looked at
 _ATTEMPTS: Final = 500
 _PLACING: Final = frozenset({"deploy", "rollback", "undeploy"})
 _RULES: Final = frozenset({"environment", "delete-environment", "init"})
+_RUNNING: Final = frozenset({"ready", "in sync"})
+_QUIET: Final = frozenset({"recorded", "starting"})
 # What may pass by without a change being recorded at that very moment.
 _PASSING: Final = frozenset({"starting", "stopped", "failed"})
 
@@ -27,11 +30,28 @@ class Look:
     """How it stands now: of every place where something is declared or runs, and what did not start.
 
     `failed` holds, by place, the last attempt to put something there, where that
-    failed and nothing was put there since.
+    failed and nothing was put there since. `troubled` names the places of each
+    standing that somebody should look at, `running` counts by environment what runs
+    as declared.
     """
 
     standings: Mapping[Place, Status] = field(default_factory=dict)
     failed: Mapping[Place, Logged] = field(default_factory=dict)
+    troubled: Mapping[str, tuple[Place, ...]] = field(default_factory=dict)
+    running: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, standings: Mapping[Place, Status], failed: Mapping[Place, Logged]) -> Look:
+        """A look at copies of both."""
+        troubled: dict[str, list[Place]] = {}
+        running: Counter[str] = Counter()
+        for place, status in standings.items():
+            if status.standing in _RUNNING:
+                running[place[0]] += 1
+            elif status.standing not in _QUIET:
+                troubled.setdefault(status.standing, []).append(place)
+        found = {word: tuple(sorted(places)) for word, places in troubled.items()}
+        return cls(dict(standings), dict(failed), found, running)
 
 
 class Standings:
@@ -54,7 +74,7 @@ class Standings:
                 self._fill()
             elif not self._follow(new):
                 return self._look
-            self._look = Look(dict(self._standings), dict(self._failed))
+            self._look = Look.of(self._standings, self._failed)
             return self._look
 
     def _fill(self) -> None:

@@ -25,9 +25,8 @@ const enhance = (from) => {
   }));
 };
 
-const theme = (form) => form.addEventListener("submit", (e) => {
-  e.preventDefault();
-  const body = new URLSearchParams(new FormData(form));
+const theme = (button) => button.addEventListener("click", () => {
+  const form = document.getElementById("theme"), body = new URLSearchParams(new FormData(form));
   root.dataset.theme = dark() ? "light" : "dark";
   body.set("theme", root.dataset.theme);
   fetch(form.action, { method: "POST", body });
@@ -85,6 +84,6 @@ addEventListener("keydown", (e) => {
 });
 globalThis.muster = { renew, enhance };
 enhance(document);
-all("form[data-theme-form]").forEach(theme);
+all("[data-theme-button]").forEach(theme);
 all("form[data-search]").forEach(search);
 all("[data-live]").forEach(live);

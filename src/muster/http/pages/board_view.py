@@ -1,0 +1,168 @@
+"""The board: models down, environments across; now, or as it was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from muster.domain.errors import NotFound
+from muster.domain.records import Environment
+from muster.http.pages.health import NONE, RECORDED, Health, did_not_start, health, health_then, rungs
+from muster.http.pages.labels import called
+from muster.http.pages.page import Mark, Page
+from muster.service.board import ORDERS, BoardFilter, BoardRow, Order
+from muster.service.standings import Look, Place
+
+ROWS: Final = 40
+COLUMNS: Final = 4
+TROUBLES: Final = {
+    "failed": ("failed", "stopped"),
+    "drifted": ("drifted", "undeclared"),
+    "unknown": ("unknown",),
+}
+NOBODY: Final = "-"  # in the address: models without an owner
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What of a model is declared in an environment; `label` None: nothing."""
+
+    environment: str
+    rungs: int
+    label: str | None = None
+    href: str = ""
+    health: Health = NONE
+    mark: Mark | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A model on the board."""
+
+    model: str
+    href: str
+    owner: str | None
+    cells: list[Cell]
+    newest: str | None
+    newest_href: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The filters, as the address has them."""
+
+    text: str
+    owner: str
+    order: Order
+    health: str
+    page: int
+
+
+def asked(page: Page) -> Asked:
+    """What the address asks for; what makes no sense asks for nothing."""
+    query = page.query
+    number = query.get("page", "")
+    order = query.get("order", "")
+    return Asked(
+        text=query.get("q", "").strip(),
+        owner=query.get("owner", ""),
+        order=order if order in ORDERS else "name",
+        health=query.get("health", "") if query.get("health") in TROUBLES else "",
+        page=int(number) if number.isascii() and number.isdecimal() and 0 < len(number) < 7 else 1,
+    )
+
+
+def troubled(look: Look, word: str) -> set[str]:
+    """The models with that trouble anywhere."""
+    found = {place[1] for standing in TROUBLES[word] for place in look.troubled.get(standing, ())}
+    return found | {place[1] for place in look.failed} if word == "failed" else found
+
+
+def names(page: Page, wanted: Asked, look: Look, environments: list[Environment]) -> list[str]:
+    """The models that match, in the order asked for."""
+    index = page.services.registry.index
+    if page.at is not None:
+        return index.names_then(page.at.position, wanted.text or None)
+    found = index.board_names(
+        BoardFilter(
+            text=wanted.text or None,
+            owner="" if wanted.owner == NOBODY else wanted.owner or None,
+            order=wanted.order,
+            environment=environments[0].name if environments else "",
+        )
+    )
+    if wanted.health:
+        some = troubled(look, wanted.health)
+        found = [name for name in found if name in some]
+    return found
+
+
+def rows(page: Page, shown: list[str], look: Look, environments: list[Environment]) -> list[Row]:
+    """The rows of the models `shown`."""
+    if page.at is not None:
+        return [_row_then(page, model, environments) for model in shown]
+    found = page.services.registry.index.board_rows(shown)
+    return [_row(page, row, look, environments) for row in found]
+
+
+def _row(page: Page, row: BoardRow, look: Look, environments: list[Environment]) -> Row:
+    cells = [_cell(page, row, environment, look) for environment in environments]
+    return _named(page, row.model, row.owner, cells, row.newest)
+
+
+def _cell(page: Page, row: BoardRow, environment: Environment, look: Look) -> Cell:
+    place: Place = (environment.name, row.model)
+    there, failed = row.placed.get(environment.name), look.failed.get(place)
+    if there is not None:
+        label, by = there.label or str(there.number), there.by
+        shown = health(look.standings.get(place))
+    elif failed is not None:
+        label, by = called(page.services.registry.index, row.model, failed.entry.number), failed
+        shown = did_not_start(failed.entry.subject)
+    else:
+        return Cell(environment.name, rungs(environment), health=health(look.standings.get(place)))
+    href = page.to("m", row.model, label)
+    return Cell(environment.name, rungs(environment), label, href, shown, page.mark(by))
+
+
+def _row_then(page: Page, model: str, environments: list[Environment]) -> Row:
+    assert page.at is not None
+    past, index = page.services.past, page.services.registry.index
+    try:
+        owner = past.model(page.at, model).owner
+    except NotFound:  # deleted then, and made again since
+        owner = None
+    placed = {each.environment: each for each in index.placed_at(page.at.position, model=model)}
+    cells = []
+    for environment in environments:
+        there = placed.get(environment.name)
+        if there is None or there.number is None:
+            cells.append(Cell(environment.name, rungs(environment)))
+            continue
+        version = past.version(page.at, model, there.number)
+        declared = past.deployment(page.at, environment.name, model)
+        seen = past.observed(page.at, environment.name, model)
+        shown = health_then(
+            seen.entry.observed if seen else None, seen.entry.number if seen else None, there.number
+        )
+        if declared is not None and declared.recorded and seen is None:
+            shown = RECORDED
+        label = version.label or str(there.number)
+        href = page.to("m", model, label)
+        cells.append(Cell(environment.name, rungs(environment), label, href, shown, page.mark(there.by)))
+    return _named(page, model, owner, cells, index.newest_then(page.at.position, model))
+
+
+def _named(
+    page: Page, model: str, owner: str | None, cells: list[Cell], newest: tuple[int, str | None] | None
+) -> Row:
+    label = None if newest is None else newest[1] or str(newest[0])
+    href = "" if label is None else page.to("m", model, label)
+    return Row(model, page.to("m", model), owner, cells, label, href)
+
+
+def columns(page: Page) -> list[Environment]:
+    """The environments by falling rank, as they were at the moment that is shown."""
+    if page.at is not None:
+        return page.services.past.environments(page.at)
+    return [environment for environment, _ in page.services.registry.index.environments()]
