@@ -86,6 +86,7 @@ def an_entry(
         observed=seen.state if seen else None,
         instance=seen.instance if seen else None,
         digest=seen.digest if seen else None,
+        renamed=planned.renamed,
     )
 
 

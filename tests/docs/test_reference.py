@@ -78,7 +78,7 @@ def test_every_kind_of_change_is_listed() -> None:
 def test_every_trailer_is_listed() -> None:
     entry = messages.Entry(
         "deploy", "subject", "", "actor", "none", datetime(2026, 1, 1, tzinfo=UTC), "m", 1, "production",
-        (2,), "1", ("key", "digest"), "ready", "instance", "digest",
+        (2,), "1", ("key", "digest"), "ready", "instance", "digest", "before",
     )  # fmt: skip
     written = {line.partition(":")[0] for line in messages.compose(entry).splitlines() if "Muster-" in line}
     listed = {name for row in rows(REFERENCE / "record-format.md") for name in code(" ".join(row))}

@@ -148,6 +148,10 @@ class State:
         assert len(found) < 2
         return found[0] if found else None
 
+    def in_stage(self, model: str, stage: str) -> tuple[int, ...]:
+        found = (self.there(model, number) for number in self.numbers(model))
+        return tuple(v.number for v in found if v.state != "deleted" and v.stage == stage)
+
     def environment(self, name: str) -> Environment | None:
         return self.environments.get(name)
 

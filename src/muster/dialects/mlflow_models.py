@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from muster.dialects import mlflow_shapes as shapes
 from muster.dialects.mlflow_call import Answer, Call, Refused, texts
 from muster.domain import parse
-from muster.domain.changes import CreateModel, DeleteModel, SetAlias, UpdateModel
+from muster.domain.changes import CreateModel, DeleteModel, SetAlias, TagModel, UpdateModel
 from muster.domain.errors import NotFound
 from muster.domain.names import Reference
 from muster.service.searching import Hit, Listed
@@ -52,6 +53,14 @@ async def update(call: Call) -> Answer:
     return answered(call, change.model)
 
 
+async def rename(call: Call) -> Answer:
+    given = call.arguments
+    name, new_name = given.need("name", shapes.known_name), given.need("new_name", shapes.model_name)
+    change = await call.services.pools.reads.run(partial(call.services.registry.renaming, name, new_name))
+    await call.submit(change)
+    return answered(call, new_name)
+
+
 async def delete(call: Call) -> Answer:
     await call.submit(DeleteModel(call.arguments.need("name", shapes.known_name)))
     return {}
@@ -70,14 +79,14 @@ async def get_latest_versions(call: Call) -> Answer:
 async def set_tag(call: Call) -> Answer:
     given = call.arguments
     name, key = given.need("name", shapes.known_name), given.need("key", shapes.tag_key)
-    await call.submit(UpdateModel(name, tags={key: given.take("value", shapes.tag_value, "")}))
+    await call.submit(TagModel(name, {key: given.take("value", shapes.tag_value, "")}))
     return {}
 
 
 async def delete_tag(call: Call) -> Answer:
     given = call.arguments
     name, key = given.need("name", shapes.known_name), given.need("key", shapes.tag_key)
-    await call.submit(UpdateModel(name, tags={key: None}))
+    await call.submit(TagModel(name, {key: None}))
     return {}
 
 
@@ -120,6 +129,7 @@ def _aliased(call: Call, name: str, alias: str) -> Hit:
 ROUTES: dict[tuple[str, str], Handler] = {
     ("POST", "create"): create,
     ("GET", "get"): get,
+    ("POST", "rename"): rename,
     ("PATCH", "update"): update,
     ("DELETE", "delete"): delete,
     ("POST", "get-latest-versions"): get_latest_versions,

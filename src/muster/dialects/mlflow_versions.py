@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from muster.dialects import mlflow_shapes as shapes
 from muster.dialects import mlflow_sources as sources
-from muster.dialects.mlflow_call import Answer, Arguments, Call
+from muster.dialects.mlflow_call import Answer, Arguments, Call, boolean
 from muster.domain import parse
 from muster.domain.changes import DeleteVersion, RegisterVersion, SetStage, UpdateVersion
 from muster.domain.errors import Invalid, NotFound
@@ -98,7 +98,8 @@ async def delete(call: Call) -> Answer:
 async def transition_stage(call: Call) -> Answer:
     name, number = _place(call.arguments)
     stage = call.arguments.need("stage", shapes.stage)
-    await call.submit(SetStage(name, number, stage))
+    alone = call.arguments.take("archive_existing_versions", boolean, False)
+    await call.submit(SetStage(name, number, stage, archive_others=alone))
     return answered(call, name, number)
 
 

@@ -94,6 +94,30 @@ class UpdateModel(Change):
 
 
 @dataclass(frozen=True, slots=True)
+class TagModel(Change):
+    """Tags of a model set, or with None removed. What the model is stays as it is, and when it changed."""
+
+    kind: ClassVar[str] = "tag-model"
+    model: str
+    tags: Mapping[str, str | None]
+    expected: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RenameModel(Change):
+    """The model with all its versions goes by another name; the old one is free.
+
+    `card` is the model's card as it stands, which moves along.
+    """
+
+    kind: ClassVar[str] = "rename"
+    model: str
+    new_name: str
+    card: str = ""
+    expected: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class UpdateVersion(Change):
     """New values for what may change of a version; `tags` as in `UpdateModel`."""
 
@@ -108,12 +132,16 @@ class UpdateVersion(Change):
 
 @dataclass(frozen=True, slots=True)
 class SetStage(Change):
-    """A stage set by hand; it never counts as deployed."""
+    """A stage set by hand; it never counts as deployed.
+
+    With `archive_others` every other version in that stage becomes archived.
+    """
 
     kind: ClassVar[str] = "stage"
     model: str
     number: int
     stage: str
+    archive_others: bool = False
     expected: str | None = None
 
 

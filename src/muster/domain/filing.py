@@ -1,4 +1,4 @@
-"""Plans for the files of versions, and for deleting versions and models."""
+"""Plans for what moves many files: those of versions, deleting, and renaming a model."""
 
 from __future__ import annotations
 
@@ -6,10 +6,19 @@ from dataclasses import replace
 
 from muster.domain import changes as c
 from muster.domain import codec, lfs
-from muster.domain.errors import Conflict, Immutable, NotFound
-from muster.domain.names import card_path, check_together, deployment_path, file_path
+from muster.domain.errors import Conflict, Immutable, NotFound, Stale, Taken
+from muster.domain.names import (
+    card_path,
+    check_together,
+    deployment_path,
+    file_path,
+    model_id,
+    model_path,
+    version_path,
+)
 from muster.domain.plan import (
     check_expected,
+    digest_of_card,
     file_of,
     file_of_version,
     live_model,
@@ -80,6 +89,58 @@ def _counted(files: tuple[Artifact, ...]) -> str:
 
 
 # ------------------------------------------------------------ deleting
+
+
+def _moved(before: Snapshot, version: Version, name: str) -> dict[str, bytes | None]:
+    """The edits that make `version` one of the model `name`."""
+    new = replace(version, model=name, model_id=model_id(name, version.label, version.number))
+    if (taken := before.identified(new.model_id)) is not None and taken[0] != version.model:
+        raise Conflict(f"the model id {new.model_id} belongs to model {taken[0]!r} already")
+    edits: dict[str, bytes | None] = {version_path(version.model, version.number): None}
+    for file in version.files:
+        edits[file_path(version.model, version.number, file.path)] = None
+        edits[file_path(name, version.number, file.path)] = lfs.pointer(file.sha256, file.size)
+    return edits | dict([file_of_version(new)])
+
+
+@plan.register
+def _(change: c.RenameModel, before: Snapshot) -> Plan:
+    model = live_model(before, change.model)
+    check_expected(before.model_touched(change.model), change.expected)
+    if change.new_name == change.model:
+        return Plan("", change.model)
+    there = before.model(change.new_name)
+    if there is not None and not there.deleted:
+        raise Taken("model", change.new_name)
+    if there is not None and there.next_number > 1:
+        raise Conflict(
+            f"{change.new_name!r} was deleted, and the numbers of its versions are not used again; "
+            "choose another name"
+        )
+    if digest_of_card(change.card) != model.card:
+        raise Stale(f"the card of {change.model} changed meanwhile; try again")
+    if places := _places(before, change.model, None):
+        raise Immutable(f"{change.model} has a version deployed in {', '.join(places)}; undeploy it first")
+    edits: dict[str, bytes | None] = {model_path(change.model): None}
+    if model.card:
+        edits |= {card_path(change.model): None, card_path(change.new_name): change.card.encode()}
+    edits.update([file_of(replace(model, name=change.new_name))])
+    also = []
+    for number in before.numbers(change.model):
+        version = before.version(change.model, number)
+        assert version is not None
+        edits |= _moved(before, version, change.new_name)
+        if version.state != "deleted":
+            also.append(number)
+    for deployment in before.deployments_of(change.model):
+        edits[deployment_path(deployment.environment, change.model)] = None
+    return Plan(
+        f"Rename model {change.model} to {change.new_name}",
+        change.new_name,
+        also=tuple(also),
+        edits=edits,
+        renamed=change.model,
+    )
 
 
 def _tombstone(version: Version) -> dict[str, bytes | None]:

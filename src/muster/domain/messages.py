@@ -32,7 +32,8 @@ class Entry:
     one that a deployment replaced). `request` is an idempotency key and the
     sha256 of its request. `observed` is a state word, `instance` and `digest`
     belong to it. `deployed` is what is declared from then on for the model in the
-    environment: a version's number, or `none`.
+    environment: a version's number, or `none`. `renamed` is the name that the model
+    had before.
 
     Times are UTC. `touches_record` says whether the versions named are changed by it.
     """
@@ -52,6 +53,7 @@ class Entry:
     observed: str | None = None
     instance: str | None = None
     digest: str | None = None
+    renamed: str | None = None
 
     @property
     def touches_record(self) -> bool:
@@ -69,6 +71,7 @@ def compose(entry: Entry) -> str:
     trailers: list[tuple[str, object]] = [
         ("Change", entry.kind),
         ("Model", entry.model),
+        ("Renamed", entry.renamed),
         ("Version", entry.number),
         *(("Also", number) for number in entry.also),
         ("Environment", entry.environment),
@@ -126,6 +129,7 @@ def parse(message: str) -> Entry:
             observed=found.get("Observed"),
             instance=found.get("Instance"),
             digest=found.get("Digest"),
+            renamed=found.get("Renamed"),
         )
     except KeyError as missing:
         raise ValueError(f"no Muster-{missing.args[0]} trailer") from None

@@ -27,6 +27,7 @@ from muster.domain.records import Json, Model, Version
 from muster.domain.snapshot import Plan, Snapshot
 
 MAX_TAGS = 1000
+_EXCLUSIVE = ("staging", "production")  # where one version may be meant to be alone
 
 
 @singledispatch
@@ -86,7 +87,7 @@ def _merged(tags: Mapping[str, str], updates: Mapping[str, str | None]) -> dict[
     return merged
 
 
-def _digest(text: str | None) -> str:
+def digest_of_card(text: str | None) -> str:
     """The sha256 of a card; "" if there is none."""
     return hashlib.sha256(text.encode()).hexdigest() if text else ""
 
@@ -225,7 +226,7 @@ def _(change: c.CreateModel, before: Snapshot) -> Plan:
         owner=change.owner,
         description=change.description,
         tags=_merged({}, change.tags),
-        card=_digest(change.card),
+        card=digest_of_card(change.card),
     )
     edits: dict[str, bytes | None] = dict([file_of(model)])
     if change.card:
@@ -245,7 +246,7 @@ def _(change: c.UpdateModel, before: Snapshot) -> Plan:
         owner=model.owner if change.owner == c.UNSET else change.owner,
         description=model.description if change.description == c.UNSET else change.description,
         tags=_merged(model.tags, change.tags),
-        card=model.card if change.card == c.UNSET else _digest(change.card),
+        card=model.card if change.card == c.UNSET else digest_of_card(change.card),
     )
     edits: dict[str, bytes | None] = {}
     if updated != model:
@@ -253,6 +254,16 @@ def _(change: c.UpdateModel, before: Snapshot) -> Plan:
     if updated.card != model.card:
         edits[card_path(change.model)] = change.card.encode() if change.card else None
     return Plan(f"Update model {change.model}" if edits else "", change.model, edits=edits)
+
+
+@plan.register
+def _(change: c.TagModel, before: Snapshot) -> Plan:
+    model = live_model(before, change.model)
+    check_expected(before.model_touched(change.model), change.expected)
+    updated = replace(model, tags=_merged(model.tags, change.tags))
+    if updated == model:
+        return Plan("", change.model)
+    return Plan(f"Tag model {change.model}", change.model, edits=dict([file_of(updated)]))
 
 
 @plan.register
@@ -275,14 +286,30 @@ def _(change: c.UpdateVersion, before: Snapshot) -> Plan:
 def _(change: c.SetStage, before: Snapshot) -> Plan:
     version = live_version(before, change.model, change.number)
     check_expected(before.version_touched(change.model, change.number), change.expected)
-    if version.stage == change.stage:
+    if change.archive_others and change.stage not in _EXCLUSIVE:
+        raise Invalid.one("archive_others", True, f"goes only with the stages {' and '.join(_EXCLUSIVE)}")
+    others = before.in_stage(change.model, change.stage) if change.archive_others else ()
+    archived = [live_version(before, change.model, number) for number in others if number != change.number]
+    moved = [replace(version, stage=change.stage)] if version.stage != change.stage else []
+    moved += [replace(other, stage="archived") for other in archived]
+    if not moved:
         return Plan("", change.model, change.number)
+    name = f"{version.model} {version.label or version.number}"
+    subject = f"Move {name} from {version.stage} to {change.stage}"
+    if archived:
+        subject += f", archiving {_listed([other.label or str(other.number) for other in archived])}"
     return Plan(
-        f"Move {version.model} {version.label or version.number} from {version.stage} to {change.stage}",
+        subject,
         change.model,
         change.number,
-        edits=dict([file_of_version(replace(version, stage=change.stage))]),
+        also=tuple(other.number for other in archived),
+        edits=dict(map(file_of_version, moved)),
     )
+
+
+def _listed(words: list[str]) -> str:
+    """The first few of `words`, and how many there are more."""
+    return ", ".join(words[:3]) + (f" and {len(words) - 3} more" if len(words) > 3 else "")
 
 
 @plan.register

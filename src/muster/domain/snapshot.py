@@ -30,6 +30,10 @@ class Snapshot(Protocol):
         """The model and number that go by that model id, a tombstone's too."""
         ...
 
+    def in_stage(self, model: str, stage: str) -> tuple[int, ...]:
+        """The numbers of the model's live versions in that stage, ascending."""
+        ...
+
     def environment(self, name: str) -> Environment | None: ...
 
     def deployment(self, environment: str, model: str) -> Deployment | None: ...
@@ -73,7 +77,7 @@ class Plan:
 
     No edits and no `subject` means that it is done already: no commit.
     `deployed` is what is declared for the model in the environment from then on: a
-    version's number or `none`.
+    version's number or `none`. `renamed` is the name that `model` had before.
     """
 
     subject: str
@@ -84,6 +88,7 @@ class Plan:
     edits: Mapping[str, bytes | None] = field(default_factory=dict)
     deployed: str | None = None
     body: str = ""
+    renamed: str | None = None
 
     @property
     def nothing(self) -> bool:

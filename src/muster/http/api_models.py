@@ -9,7 +9,7 @@ from litestar import Request, delete, get, patch, post, put
 from litestar.handlers import HTTPRouteHandler
 
 from muster.domain import names, parse
-from muster.domain.changes import UNSET, CreateModel, DeleteModel, SetAlias, UpdateModel
+from muster.domain.changes import UNSET, CreateModel, DeleteModel, RenameModel, SetAlias, UpdateModel
 from muster.domain.errors import NotFound
 from muster.domain.records import Json
 from muster.domain.views import model_view
@@ -89,6 +89,19 @@ async def update(services: Given, asked: Asking, model: InPath) -> Answer[schema
     return await write(services, asked, reason, lambda: change, model_answer(services))
 
 
+@post(f"{MODEL}/rename", status_code=200, summary="Give a model another name", opt={"body": schemas.NewName})
+async def rename(services: Given, asked: Asking, model: InPath) -> Answer[schemas.ModelRecord]:
+    form = asked.form()
+    name = form.need("name", names.model_name, "")
+    reason = form.take("reason", parse.reason, "")
+    form.close()
+
+    def change() -> RenameModel:
+        return services.registry.renaming(model, name)
+
+    return await write(services, asked, reason, change, model_answer(services))
+
+
 @delete(MODEL, status_code=204, summary="Delete a model with its versions")
 async def remove(services: Given, asked: Asking, model: InPath, reason: Reason = "") -> Answer[None]:
     return await write(services, asked, reason_given(reason), lambda: DeleteModel(model), no_content)
@@ -150,4 +163,4 @@ async def remove_alias(
 
 def routes() -> list[HTTPRouteHandler]:
     """All routes of models and aliases."""
-    return [models, create, model, update, remove, aliases, set_alias, remove_alias]
+    return [models, create, model, update, rename, remove, aliases, set_alias, remove_alias]

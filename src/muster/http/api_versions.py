@@ -183,11 +183,12 @@ async def stage(
 ) -> Answer[schemas.VersionRecord]:
     form = asked.form()
     wanted = form.need("stage", parse.one_of(STAGES), "")
+    archive_others = form.take("archive_others", parse.boolean, False)
     reason = form.take("reason", parse.reason, "")
     form.close()
 
     def change() -> SetStage:
-        return SetStage(*place_of(services.registry, model, version), wanted)
+        return SetStage(*place_of(services.registry, model, version), wanted, archive_others)
 
     return await write(services, asked, reason, change, version_answer(services))
 

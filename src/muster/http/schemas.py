@@ -278,6 +278,11 @@ class NewVersion(Body):
     reason: Reason | None = None
 
 
+class NewName(Body):
+    name: Name
+    reason: Reason | None = None
+
+
 class VersionUpdate(Body):
     """What is absent stays; null clears; a tag of null goes."""
 
@@ -288,7 +293,10 @@ class VersionUpdate(Body):
 
 
 class StageUpdate(Body):
+    """With `archive_others` every other version in that stage becomes archived."""
+
     stage: Stage
+    archive_others: bool | None = None
     reason: Reason | None = None
 
 

@@ -16,7 +16,9 @@ from muster.service.values import Logged
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-TOUCHES_MODEL = frozenset({"create-model", "update-model", "alias", "register", "delete", "delete-model"})
+_MODEL_ITSELF = frozenset({"create-model", "update-model", "rename", "register", "delete", "delete-model"})
+TOUCHES_MODEL = _MODEL_ITSELF | {"tag-model", "alias"}
+UPDATES_MODEL = _MODEL_ITSELF | {"stage", "deploy", "rollback", "undeploy"}  # what moves its versions, too
 
 
 def microseconds(time: datetime) -> int:
@@ -50,6 +52,7 @@ class ChangeRow(NamedTuple):
     observed: str | None
     instance: str | None
     digest: str | None
+    renamed: str | None
 
 
 def change_row(position: int, commit: str | None, entry: Entry) -> ChangeRow:
@@ -74,6 +77,7 @@ def change_row(position: int, commit: str | None, entry: Entry) -> ChangeRow:
         entry.observed,
         entry.instance,
         entry.digest,
+        entry.renamed,
     )
 
 
@@ -102,6 +106,7 @@ def logged(row: Row) -> Logged:
             observed=change.observed,
             instance=change.instance,
             digest=change.digest,
+            renamed=change.renamed,
         ),
     )
 
@@ -191,20 +196,26 @@ def marks_after(before: Marks | None, mark: Mark, entry: Entry, own: bool) -> Ma
 
 
 class ModelMarks(NamedTuple):
-    """What the log says of a model: when it was made, and last changed, as positions."""
+    """What the log says of a model: when it was made, and last changed, as positions.
+
+    `updated` is the last change of what it is and of its versions' stages, but not of tags and aliases.
+    """
 
     live: bool
     created: int
     touched: int
+    updated: int
 
 
 def model_marks_after(before: ModelMarks | None, position: int, kind: str) -> ModelMarks | None:
     """The marks of a model that a change of `kind` names, after it."""
-    if kind not in TOUCHES_MODEL:
+    if kind not in TOUCHES_MODEL and (before is None or kind not in UPDATES_MODEL):
         return before
+    touched = position if before is None or kind in TOUCHES_MODEL else before.touched
+    updated = position if before is None or kind in UPDATES_MODEL else before.updated
     again = before is not None and before.live
     created = before.created if before is not None and again else position
-    return ModelMarks(kind != "delete-model", created, position)
+    return ModelMarks(kind != "delete-model", created, touched, updated)
 
 
 def environment_touched_after(before: int | None, position: int, kind: str) -> int:

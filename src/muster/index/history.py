@@ -105,7 +105,15 @@ _REPORTED = sql(
     .order_by(changes.c.instance)
 )
 
-_OF_MODEL = select(changes.c.time_us, changes.c.kind).where(
+_RENAMED = sql(
+    limited(
+        select(changes.c.position, changes.c.model)
+        .where(changes.c.renamed == bindparam("model", type_=Text()), changes.c.position > _position)
+        .order_by(changes.c.position),
+        1,
+    )
+)
+_OF_MODEL = select(changes.c.time_us, changes.c.kind, changes.c.position, changes.c.renamed).where(
     changes.c.model == bindparam("model", type_=Text()),
     changes.c.kind.concat(literal_column("''")).in_(
         [literal_column(f"'{kind}'") for kind in sorted(TOUCHES_MODEL)]
@@ -125,6 +133,11 @@ _MODEL_DELETED = sql(
         changes.c.model == bindparam("model", type_=Text()),
         changes.c.kind.concat(literal_column("''")) == literal_column("'delete-model'"),
         changes.c.position <= _position,
+    )
+)
+_MODEL_RENAMED = sql(
+    select(func.max(changes.c.position)).where(
+        changes.c.renamed == bindparam("model", type_=Text()), changes.c.position <= _position
     )
 )
 
@@ -319,7 +332,11 @@ class LogReads(Reads):
 
     def times_at(self, position: int, model: str, number: int) -> Times | None:
         """The times of a version as they were at that position; None if it was not registered yet."""
-        values: dict[str, object] = {"model": model, "number": number, "position": position}
+        values: dict[str, object] = {
+            "model": self._named_now(model, position),
+            "number": number,
+            "position": position,
+        }
         registered = self._readers.one(_REGISTERED, values)
         touched = self._readers.one(_LAST_TOUCH, values)
         if registered is None or touched is None:
@@ -334,17 +351,29 @@ class LogReads(Reads):
             last_rollback=_shown(rollback) if rollback else None,
         )
 
+    def _named_now(self, model: str, position: int) -> str:
+        """The name that the model which was called so at a position has now."""
+        while (row := self._readers.one(_RENAMED, {"model": model, "position": position})) is not None:
+            position, model = row
+        return model
+
     def model_times_at(self, position: int, model: str) -> Times | None:
         """When the model was created and last updated, as of that position; None if it was not there."""
         values: dict[str, object] = {"model": model, "position": position}
         touched = self._readers.one(_MODEL_TOUCHED, values)
-        if touched is None or touched[1] == "delete-model":
+        (renamed,) = self._readers.one(_MODEL_RENAMED, values) or (None,)
+        if touched is None or touched[1] == "delete-model" or (renamed or 0) > touched[2]:
             return None
-        created = self._readers.one(_MODEL_CREATED, values)
+        now = self._named_now(model, position)
+        created = self._readers.one(_MODEL_CREATED, values | {"model": now})
         if created is None:
-            # It was deleted since: what counts is its first change after an earlier deletion.
-            gone = self._readers.one(_MODEL_DELETED, values)
-            created = self._readers.one(_MODEL_FIRST, values | {"position": (gone and gone[0]) or 0})
+            # It was deleted since: what counts is its first change after an earlier end.
+            (gone,) = self._readers.one(_MODEL_DELETED, values) or (None,)
+            ended = max(gone or 0, renamed or 0)
+            created = self._readers.one(_MODEL_FIRST, values | {"position": ended})
+            if created is not None and created[3] is not None:  # it came by another name
+                earlier = self.model_times_at(created[2] - 1, created[3])
+                return earlier and Times(earlier.created_at, _shown(touched))
         return Times(_shown(created or touched), _shown(touched))
 
     def last_placing(self, environment: str, model: str) -> Logged | None:

@@ -41,8 +41,11 @@ def sort(entry: Entry, edits: Mapping[str, bytes | None]) -> Edits:
     """
     sorted_out = Edits()
     own = folder(entry.model) if entry.model is not None else None
+    before = folder(entry.renamed) if entry.renamed is not None else None
     for path, data in edits.items():
         match path.split("/"):
+            case [*parts] if before is not None and data is None and _is_below(parts, before):
+                pass  # of the name that the model had
             case ["models", hh, name, *rest]:
                 if f"{hh}/{name}" != own:
                     raise ValueError(f"{path} is not of the model {entry.model!r}")
@@ -56,6 +59,14 @@ def sort(entry: Entry, edits: Mapping[str, bytes | None]) -> Edits:
             case ["environments", name]:
                 sorted_out.environments[name.removesuffix(".json")] = data
     return sorted_out
+
+
+def _is_below(parts: list[str], model: str) -> bool:
+    """Whether a path is one of the model in that folder."""
+    match parts:
+        case ["models", hh, name, *_] | ["deployments", _, hh, name]:
+            return f"{hh}/{name.removesuffix('.json') if parts[0] == 'deployments' else name}" == model
+    return False
 
 
 def _sort_of_model(sorted_out: Edits, rest: list[str], path: str, data: bytes | None) -> None:

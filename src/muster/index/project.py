@@ -162,6 +162,8 @@ class SqlTransaction(SqlSnapshot):
         self._position, self._time_us = position, change.time_us
         self._unsealed += 1
 
+        if entry.renamed is not None:
+            self._rename(entry.renamed, found)
         touches = touch_rows(position, entry)
         self._rows[INSERT_TOUCH] += touches
         stale: dict[_Version, None] = {(t.model, t.number): None for t in touches if entry.touches_record}
@@ -177,6 +179,21 @@ class SqlTransaction(SqlSnapshot):
         for model, number in stale:
             self._version(model, number, entry, found)
         return position
+
+    def _rename(self, before: str, found: Edits) -> None:
+        """Have all rows of the model `before` say its new name; the records follow."""
+        self._flush()
+        if found.model is None:
+            raise ValueError("a renamed model without its record")
+        name = model_of(found.model).name
+        for statement in s.RENAME:
+            self._do(statement, {"before": before, "model": name, "folded": name.casefold()})
+        for number, sequence, folded in self._all(s.NAMED, {"model": name}):
+            version = version_of(found.versions[number])
+            renamed = {"model_id": version.model_id, "folded": version.model_id.casefold()}
+            self._do(tables.DELETE_TEXT, (sequence, folded))
+            self._do(s.RENAME_VERSION, {"at": sequence, **renamed})
+            self._rows[tables.ADD_TEXT].append((sequence, renamed["folded"]))
 
     def _environments(self, entry: Entry, found: Edits) -> None:
         for name, record in found.environments.items():
@@ -215,16 +232,16 @@ class SqlTransaction(SqlSnapshot):
 
     def _model(self, name: str, entry: Entry, found: Edits) -> None:
         row = self._one(s.MODEL_ROW, {"model": name})
-        before = ModelMarks(bool(row[0]), row[1], row[2]) if row else None
+        before = ModelMarks(bool(row[0]), *row[1:4]) if row else None
         marks = model_marks_after(before, self._position, entry.kind)
         if marks is None:
             return
         if found.model is None:
             if marks != before:
-                self._do(s.TOUCH_MODEL, {"model": name, "touched": marks.touched})
+                self._do(s.TOUCH_MODEL, {"model": name, "touched": marks.touched, "updated": marks.updated})
             return
         model = model_of(found.model)
-        old = model_of(row[3]) if row else None
+        old = model_of(row[4]) if row else None
         written = model_row(model, found.model, marks)
         if old is None:
             self._do(INSERT_MODEL, written)
@@ -274,8 +291,10 @@ class SqlTransaction(SqlSnapshot):
                 self._each(s.DELETE_TAG, list(tag_rows(old, sequence)))
             self._rows[INSERT_TAG] += tag_rows(version, sequence)
         if old is None or old.source != version.source:
-            self._each(s.DELETE_SOURCE, list(source_rows(old, sequence)) if old else [])
-            self._each(INSERT_SOURCE, list(source_rows(version, sequence)))
+            if old is not None:
+                self._flush()
+                self._each(s.DELETE_SOURCE, list(source_rows(old, sequence)))
+            self._rows[INSERT_SOURCE] += source_rows(version, sequence)
         if old is None or old.metrics != version.metrics:
             if old is not None:
                 self._flush()

@@ -92,6 +92,8 @@ class _Log:
     declared: dict[tuple[str, str], int] = field(default_factory=dict)
     touches: list[TouchRow] = field(default_factory=list)
     placements: list[PlacementRow] = field(default_factory=list)
+    renames: list[tuple[int, str, str]] = field(default_factory=list)
+    numbers: dict[str, list[int]] = field(default_factory=dict)
     head: str | None = None
 
     def add(self, position: int, commit: str, entry: Entry) -> None:
@@ -101,12 +103,16 @@ class _Log:
             self.environments[entry.environment] = environment_touched_after(None, position, entry.kind)
         if entry.model is None:
             return
+        if entry.renamed is not None:
+            self._rename(position, entry.renamed, entry.model)
         mark = Mark(position, rfc3339(entry.time))
         for touch in touch_rows(position, entry):
             self.touches.append(touch)
             key = (touch.model, touch.number)
             marks = marks_after(self.versions.get(key), mark, entry, touch.own)
             if marks is not None:
+                if key not in self.versions:
+                    self.numbers.setdefault(touch.model, []).append(touch.number)
                 self.versions[key] = marks
         placement = placement_row(position, entry)
         if placement is not None:
@@ -115,6 +121,27 @@ class _Log:
         model = model_marks_after(self.models.get(entry.model), position, entry.kind)
         if model is not None:
             self.models[entry.model] = model
+
+    def _rename(self, position: int, before: str, name: str) -> None:
+        self.renames.append((position, before, name))
+        self.numbers[name] = self.numbers.pop(before, [])
+        for number in self.numbers[name]:
+            self.versions[name, number] = self.versions.pop((before, number))
+        self.models[name] = self.models.pop(before)
+
+    def named_now(self) -> list[TouchRow]:
+        """The touches by the names that their models have now, in the order of their key."""
+        renamed = {before for _, before, _ in self.renames}
+        found = []
+        for touch in self.touches:
+            if touch.model in renamed:
+                name = touch.model
+                for position, before, after in self.renames:
+                    if position > touch.position and before == name:
+                        name = after
+                touch = touch._replace(model=name)
+            found.append(touch)
+        return sorted(found)
 
 
 def rebuild(
@@ -135,8 +162,7 @@ def rebuild(
     connection.executemany(INSERT_CHANGE, _change_rows(log, gathered))
     if gathered.head != head:
         raise ValueError(f"the log ends at {gathered.head}, not at {head}")
-    gathered.touches.sort()
-    connection.executemany(INSERT_TOUCH, gathered.touches)
+    connection.executemany(INSERT_TOUCH, gathered.named_now())
     gathered.placements.sort(key=lambda row: row[:3])
     connection.executemany(INSERT_PLACEMENT, gathered.placements)
     connection.executemany(_INSERT_PLACE, sorted(gathered.declared))

@@ -32,6 +32,7 @@ class ModelRow(NamedTuple):
     owner: str | None
     created: int
     touched: int
+    updated: int
     record: bytes
 
 
@@ -44,6 +45,7 @@ def model_row(model: Model, record: bytes, marks: ModelMarks) -> ModelRow:
         model.owner,
         marks.created,
         marks.touched,
+        marks.updated,
         record,
     )
 

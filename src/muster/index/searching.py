@@ -41,7 +41,7 @@ _MILLISECONDS = 23  # characters of an RFC 3339 time up to them
 Shape = tuple[str, str, str, int]
 
 _created = changes.alias("created")
-_touched = changes.alias("touched")
+_updated = changes.alias("updated")
 
 
 def _newest(stage: str) -> tuple[FromClause, ColumnElement[bool]]:
@@ -64,7 +64,7 @@ _ALIASES = (
 
 _MODEL_KEYS: dict[str, ColumnElement[Any]] = {
     "name": models.c.name,
-    "last_updated": _touched.c.time_us.op("/")(literal_column("1000", Integer())),
+    "last_updated": _updated.c.time_us.op("/")(literal_column("1000", Integer())),
 }
 
 
@@ -220,10 +220,10 @@ def _models(shapes: tuple[Shape, ...], order: tuple[Order, ...], beyond: bool) -
     driver, conditions = _conditions(shapes, {"name": models.c.name}, model_tags, (models.c.name, "model"))
     source: FromClause = models if driver is None else driver.join(models, driver.c.model == models.c.name)
     source = source.join(_created, _created.c.position == models.c.created)
-    source = source.join(_touched, _touched.c.position == models.c.touched)
+    source = source.join(_updated, _updated.c.position == models.c.updated)
     for shown, newest in _NEWEST:
         source = source.outerjoin(shown, newest)
-    found = select(models.c.record, _created.c.time_us, _touched.c.time_us, *_DOCUMENTS).select_from(source)
+    found = select(models.c.record, _created.c.time_us, _updated.c.time_us, *_DOCUMENTS).select_from(source)
     keys = dict(_MODEL_KEYS)
     if driver is not None:
         keys["name"] = driver.c.model  # in whose order the rows come

@@ -36,6 +36,11 @@ _FILES = sql(
     .order_by(files.c.path)
 )
 _NUMBERS = sql(select(versions.c.number).where(versions.c.model == _model).order_by(versions.c.number))
+_IN_STAGE = sql(
+    select(versions.c.number)
+    .where(versions.c.live, versions.c.model == _model, versions.c.stage == bindparam("stage", type_=Text()))
+    .order_by(versions.c.number)
+)
 _LABELLED = sql(
     select(versions.c.number).where(versions.c.model == _model, versions.c.label == bindparam("label"))
 )
@@ -125,6 +130,9 @@ class SqlSnapshot:
     def identified(self, model_id: str) -> tuple[str, int] | None:
         row = self._one(_IDENTIFIED, {"model_id": model_id})
         return (row[0], row[1]) if row else None
+
+    def in_stage(self, model: str, stage: str) -> tuple[int, ...]:
+        return tuple(row[0] for row in self._all(_IN_STAGE, {"model": model, "stage": stage}))
 
     def environment(self, name: str) -> Environment | None:
         row = self._one(_ENVIRONMENT, {"environment": name})

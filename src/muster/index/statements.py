@@ -86,16 +86,48 @@ PLACES = sql(
 # ------------------------------------------------------------ models
 
 MODEL_ROW = sql(
-    select(models.c.live, models.c.created, models.c.touched, models.c.record).where(models.c.name == _model)
+    select(models.c.live, models.c.created, models.c.touched, models.c.updated, models.c.record).where(
+        models.c.name == _model
+    )
 )
 UPDATE_MODEL = sql(
     update(models)
     .where(models.c.name == bindparam("name", type_=Text()))
     .values({c: bindparam(c.name) for c in models.c if c.name not in ("name", "folded")})
 )
-TOUCH_MODEL = sql(update(models).where(models.c.name == _model).values(touched=bindparam("touched")))
+TOUCH_MODEL = sql(
+    update(models)
+    .where(models.c.name == _model)
+    .values(touched=bindparam("touched"), updated=bindparam("updated"))
+)
 DELETE_MODEL_TAG = deleting(model_tags, ModelTagRow._fields)
 DELETE_ALIASES = sql(delete(aliases).where(aliases.c.model == _model))
+
+# ------------------------------------------------------------ renaming
+
+_name_before = bindparam("before", type_=Text())
+_DELETE_EMPTY = sql(delete(models).where(models.c.name == _model))
+RENAME = (
+    _DELETE_EMPTY,  # what is left of a deleted model without versions
+    sql(
+        update(models)
+        .where(models.c.name == _name_before)
+        .values(name=_model, folded=bindparam("folded", type_=Text()))
+    ),
+    sql(delete(deployments).where(deployments.c.model == _name_before)),
+    *(
+        sql(update(table).where(table.c.model == _name_before).values(model=_model))
+        for table in (files, model_tags, aliases, tables.touches, versions)
+    ),
+)
+NAMED = sql(
+    select(versions.c.number, versions.c.sequence, versions.c.folded).where(versions.c.model == _model)
+)
+RENAME_VERSION = sql(
+    update(versions)
+    .where(versions.c.sequence == bindparam("at", type_=Integer()))
+    .values(model_id=bindparam("model_id", type_=Text()), folded=bindparam("folded", type_=Text()))
+)
 
 # ------------------------------------------------------------ environments, deployments
 

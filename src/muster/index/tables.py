@@ -70,12 +70,13 @@ changes = Table(
     _text_or_null("observed"),
     _text_or_null("instance"),
     _text_or_null("digest"),
+    _text_or_null("renamed"),
 )
 Index("changes_by_commit", changes.c.commit_id)
 Index("changes_by_time", changes.c.time_us)
 Index("changes_by_kind", changes.c.kind, changes.c.position)
 Index("changes_by_actor", changes.c.actor, changes.c.position)
-for _column in (changes.c.model, changes.c.environment, changes.c.request_key):
+for _column in (changes.c.model, changes.c.environment, changes.c.request_key, changes.c.renamed):
     Index(
         f"changes_by_{_column.name}",
         _column,
@@ -84,8 +85,8 @@ for _column in (changes.c.model, changes.c.environment, changes.c.request_key):
         postgresql_where=_column.is_not(None),
     )
 
-# Every version that a change names; `own` where it is the one named first, `record`
-# where the change is one of the version itself.
+# Every version that a change names, by the name that its model has now; `own` where
+# it is the one named first, `record` where the change is one of the version itself.
 touches = Table(
     "touches",
     metadata,
@@ -119,7 +120,7 @@ places = Table(
 )
 Index("places_by_model", places.c.model)
 
-# `created` and `touched` are positions in the log.
+# `created`, `touched` and `updated` are positions in the log; tags and aliases do not move the last.
 models = Table(
     "models",
     metadata,
@@ -129,6 +130,7 @@ models = Table(
     _text_or_null("owner"),
     _number("created"),
     _number("touched"),
+    _number("updated"),
     Column("record", LargeBinary, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -297,6 +299,7 @@ CREATE VIRTUAL TABLE versions_text USING fts5(
 )
 """
 ADD_TEXT = "INSERT INTO versions_text(rowid, folded) VALUES (?, ?)"
+DELETE_TEXT = "INSERT INTO versions_text(versions_text, rowid, folded) VALUES ('delete', ?, ?)"
 REBUILD_TEXT = "INSERT INTO versions_text(versions_text) VALUES ('rebuild')"
 # Fails with SQLITE_CORRUPT if the text index does not fit its content.
 CHECK_TEXT = "INSERT INTO versions_text(versions_text, rank) VALUES ('integrity-check', 1)"

@@ -356,6 +356,7 @@ def _entry(submission: Submission, planned: Plan, time: datetime) -> Entry:
         observed=seen.state if seen else None,
         instance=seen.instance if seen else None,
         digest=seen.digest if seen else None,
+        renamed=planned.renamed,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from muster.domain.changes import Actor, AttachFile, Change, Finalize
+from muster.domain.changes import Actor, AttachFile, Change, Finalize, RenameModel
 from muster.domain.errors import Immutable, MusterError, NotFound
 from muster.domain.messages import rfc3339
 from muster.domain.names import Reference, card_path
@@ -149,6 +149,12 @@ class Registry:
         model, touched, created, updated = found
         card = self.history.read(head, card_path(name))
         return model_view(model, created, updated, card.decode() if card else None), touched
+
+    def renaming(self, name: str, new_name: str) -> RenameModel:
+        """The change that renames a model, with the card that moves along."""
+        head = self.index.head()
+        card = self.history.read(head, card_path(name)) if head else None
+        return RenameModel(name, new_name, card.decode() if card else "")
 
     def environment(self, name: str) -> tuple[Environment, str]:
         """An environment and the commit that touched it last. Raises NotFound."""
