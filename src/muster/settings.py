@@ -250,7 +250,7 @@ class Settings:
         int, About("Bytes of disk that must stay free, or no more files are taken", _size(0))
     ] = 256 * MIB
     repack_every: Annotated[
-        int, About("Packs after which the repository is put in order", _whole(2, 100_000))
+        int, About("About how many packs there may be before they are put together", _whole(2, 100_000))
     ] = 256
     crash_at: Annotated[
         str, About("For tests only: the named point, or `point:count`, at which the process dies", _optional)

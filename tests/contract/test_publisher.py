@@ -15,10 +15,10 @@ import pytest
 
 from muster.gitstore.builder_process import BuilderProcess
 from muster.gitstore.history import GitHistory
+from muster.gitstore.litter import sweep
 from muster.gitstore.memory import MemoryGit
 from muster.gitstore.repository import BRANCH, Repository
 from muster.gitstore.store import CRASH_POINTS, GitStore
-from muster.gitstore.upkeep import sweep
 from muster.service.ports import Publisher
 from muster.service.values import HeadMoved
 from tests.repositories import Edits, a_commit, built, files, git, many, published

@@ -17,10 +17,11 @@ from muster.domain.changes import Initialize
 from muster.domain.errors import Conflict, MusterError, NotFound, Unavailable
 from muster.gitstore.builder_process import BuilderProcess
 from muster.gitstore.history import GitHistory
+from muster.gitstore.litter import sweep
 from muster.gitstore.repository import Repository, require_git
 from muster.gitstore.reserve import Reserve
 from muster.gitstore.store import GitStore
-from muster.gitstore.upkeep import Upkeep, sweep
+from muster.gitstore.upkeep import Upkeep
 from muster.index.store import SqlIndex
 from muster.service.committer import Committer
 from muster.service.deployer import Deployer
@@ -33,11 +34,11 @@ from muster.service.registry import Registry
 from muster.service.values import Logged
 from muster.serving.gateway import Gateway, Limits
 from muster.serving.inspect import ChildInspector
-from muster.serving.routes import RouteTable
 from muster.serving.programs import Programs
+from muster.serving.routes import RouteTable
 from muster.serving.runtimes import RuntimeChoice, Runtimes
-from muster.settings import Settings
 from muster.serving.venvs import DAY_S, Venvs
+from muster.settings import Settings
 from muster.targets.pool import Timing
 from muster.targets.process import ProcessTarget
 
@@ -119,8 +120,8 @@ class Home:
     reconciler: Reconciler
     gateway: Gateway
     target: ProcessTarget
-    recorded: Listeners
     venvs: Venvs | None
+    recorded: Listeners
 
     def up_to_date(self) -> bool:
         """Whether the index says what the branch says."""
@@ -175,11 +176,11 @@ def _assemble(settings: Settings, storage: Storage, run_dir: Path, crash: Crash,
         artifacts=artifacts,
         inspector=ChildInspector(artifacts.path, settings.surroundings, run_dir / "inspected"),
     )
-    routes = RouteTable()
     venvs = _venvs(settings, storage.folder, stack)
+    routes = RouteTable()
     transitions = Transitions()
-    target = ProcessTarget(
     runtimes = Runtimes.installed()
+    target = ProcessTarget(
         artifact=artifacts.path,
         run_dir=run_dir,
         routes=routes,
@@ -216,12 +217,11 @@ def _assemble(settings: Settings, storage: Storage, run_dir: Path, crash: Crash,
         reconciler=Reconciler(registry, deployer, storage.follower),
         gateway=gateway,
         target=target,
-        recorded=recorded,
         venvs=venvs,
+        recorded=recorded,
     )
 
 
-def _keep_going(home: Home, stack: ExitStack) -> None:
 def _venvs(settings: Settings, folder: Folder, stack: ExitStack) -> Venvs | None:
     """Environments of models' own, unless the settings say that there are to be none."""
     if settings.venv == "server":
@@ -236,15 +236,16 @@ def _venvs(settings: Settings, folder: Folder, stack: ExitStack) -> Venvs | None
     return venvs
 
 
+def _keep_going(home: Home, stack: ExitStack) -> None:
     """Start what a server does by itself, and have it stopped in the reverse order."""
-    upkeep = Upkeep(home.storage.repository, every=home.settings.repack_every)
+    upkeep = Upkeep(home.storage.repository, packs=home.settings.repack_every)
     upkeep.start()
     stack.callback(upkeep.stop)
     home.recorded.add(lambda _: upkeep.maybe_run())
     home.recorded.add(home.reconciler.recorded)
-    home.observer.start()
     if home.venvs is not None:  # beside the rest: an old environment may be some gigabytes
         threading.Thread(target=home.venvs.prune, name="muster-venvs", daemon=True).start()
+    home.observer.start()
     stack.callback(home.observer.close)
     home.reconciler.start()
     stack.callback(home.reconciler.close)

@@ -18,6 +18,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Final
 
 from muster.domain.errors import OutcomeUnknown
@@ -95,15 +96,27 @@ def _taken(lock: str) -> int:
     raise OSError(errno.EBUSY, f"the branch could not be moved: another program holds {lock}")
 
 
-def _remove_if_abandoned(lock: str) -> None:
-    """Remove the lock of a process that was killed while it moved the branch."""
+def remove_left_lock(repository: Repository) -> list[Path]:
+    """At a start: remove the lock that a killed process left, and say so.
+
+    One that says where the branch is to be goes at once: a living Git holds such a
+    one for an instant. An empty one is what `git pack-refs` holds.
+    """
+    lock = repository.path / f"{BRANCH}.lock"
+    return [lock] if _remove_if_abandoned(str(lock), written_bears_s=0) else []
+
+
+def _remove_if_abandoned(lock: str, written_bears_s: float = _WRITTEN_BEARS_S) -> bool:
+    """Remove the lock of a process that was killed while it moved the branch; whether it was one."""
     with suppress(FileNotFoundError), open(lock, "rb") as file:
         found = os.fstat(file.fileno())
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            return  # one of ours, and it lives
+            return False  # one of ours, and it lives
         # A living Git, which takes no flock, moves the branch at once when it has written.
-        bears_s = _WRITTEN_BEARS_S if found.st_size == _WRITTEN_BYTES else _OTHER_BEARS_S
+        bears_s = written_bears_s if found.st_size == _WRITTEN_BYTES else _OTHER_BEARS_S
         if time.time() - found.st_mtime > bears_s and os.stat(lock).st_ino == found.st_ino:
             os.unlink(lock)
+            return True
+    return False

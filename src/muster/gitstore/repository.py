@@ -12,6 +12,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Final, TypeVar
 
 import pygit2
@@ -30,6 +31,7 @@ _CONFIG: Final[Mapping[str, str]] = {
     "maintenance.auto": "false",
     "receive.autogc": "false",
     "receive.fsckObjects": "true",
+    "receive.unpackLimit": "1",  # packs only: nobody gathers loose objects
     "repack.writeBitmaps": "false",
     "uploadpack.allowFilter": "true",
 }
@@ -204,20 +206,19 @@ class Repository:
         *arguments: str,
         stdin: IO[bytes] | int | None = subprocess.DEVNULL,
         stderr: int = subprocess.DEVNULL,
-        pass_fds: Sequence[int] = (),
+        surroundings: Mapping[str, str] = MappingProxyType({}),
         buffer_bytes: int = -1,
     ) -> subprocess.Popen[bytes]:
-        """Git running on this repository, its output a pipe.
+        """Git running on this repository, its output a pipe; told of further `surroundings`.
 
         Raises:
             Unavailable: Git is not installed.
         """
         return subprocess.Popen(
             self.command(*arguments),
-            env=self.environment,
+            env={**self.environment, **surroundings},
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=stderr,
-            pass_fds=pass_fds,
             bufsize=buffer_bytes,
         )

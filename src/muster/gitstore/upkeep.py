@@ -1,71 +1,24 @@
-"""What keeps the repository in order: a sweep at start, and repacks beside the writer."""
+"""What keeps the repository in order beside its writer: few packs, whatever is written how fast."""
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from muster.domain.errors import Unavailable
-from muster.gitstore.repository import TEMPORARY, Repository, fsync_folder
+from muster.gitstore.packing import Packing, objects_in, replaceable
+from muster.gitstore.repository import Repository
 
-PACKS_BETWEEN_REPACKS: Final = 256
+PACKS: Final = 256
+"""About how many there may be."""
 
-_REPACK: Final = (
-    # One thread of its own is enough beside a server, and what it may use is bounded.
-    *("-c", "pack.threads=1", "-c", "pack.windowMemory=64m", "-c", "pack.deltaCacheSize=32m"),
-    *("repack", "--geometric=2", "-d", "--write-midx", "-n", "-q"),
-)
-_NICENESS: Final = 10
-
-
-@contextmanager
-def _repack_lock(repository: Repository) -> Iterator[int | None]:
-    """The right to repack or to sweep packs, as an open descriptor; None if another has it.
-
-    Git inherits the descriptor, so that a repack which outlives a killed server
-    holds the lock until it has ended: its packs are no litter.
-    """
-    descriptor = os.open(repository.path / "muster-repack", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield None
-        else:
-            yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def sweep(repository: Repository) -> list[Path]:
-    """Remove what a crash left behind, and say what it was. The caller holds the home's lock.
-
-    That is lock files, temporary files and packs without an idx. While a repack of
-    a server that was killed still runs, only what cannot be that repack's.
-    """
-    own = list(repository.packs.glob(f"{TEMPORARY}*"))
-    locks = [*repository.path.glob("*.lock"), *(repository.path / "refs").rglob("*.lock")]
-    litter = own + locks
-    with _repack_lock(repository) as held:
-        if held is not None:
-            litter += repository.packs.glob("*.lock")
-            litter += (path for path in repository.packs.glob("tmp_*") if path not in own)
-            litter += repository.packs.glob(".tmp-*")
-            litter += repository.path.glob("objects/??/tmp_obj_*")
-            packs = repository.packs.glob("*.pack")
-            litter += (pack for pack in packs if not pack.with_suffix(".idx").exists())
-        for path in litter:
-            path.unlink(missing_ok=True)
-    if litter:
-        fsync_folder(repository.packs)
-    return litter
+_MERGING_NICENESS: Final = 5
+_LARGE_OBJECTS: Final = 20_000
 
 
 def _log(error: Exception) -> None:
@@ -73,84 +26,118 @@ def _log(error: Exception) -> None:
 
 
 class Upkeep:
-    """Repacks in a thread of its own whenever there are `every` packs or somewhat more.
+    """Keeps the packs to about `packs`, in two threads of its own.
 
-    `failed` is told of each repack that did not succeed. Nothing is lost by that;
-    it is tried again after a few more changes.
+    One gathers new packs as soon as there are a quarter of that; one merges what
+    has been gathered, which may take long and goes on beside the other. `failed`
+    is told of each repack that did not succeed. Nothing is lost by that; it is
+    tried again after a few more changes.
     """
 
     def __init__(
         self,
         repository: Repository,
         failed: Callable[[Exception], None] = _log,
-        every: int = PACKS_BETWEEN_REPACKS,
+        packs: int = PACKS,
     ) -> None:
         self._repository = repository
         self._failed = failed
-        self._every = every
-        self._patience = max(1, every // 8)  # changes between two looks at how many packs there are
-        self._changes = self._patience
+        self._written = max(2, packs // 4)  # so many make a gathering
+        self._gathered = max(2, packs // 8)  # so many make a merge
+        self._patience = max(1, self._written // 4)  # changes between two looks at how many packs there are
         self._wake = threading.Condition()
+        self._changes = 0
         self._ending = False
-        self._running: subprocess.Popen[bytes] | None = None
-        self._thread = threading.Thread(target=self._run, name="muster-upkeep", daemon=True)
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._old: set[str] = set()  # packs that gathering leaves alone; of `_wake`
+        self._merged: set[str] = set()  # which of them the last merge has seen
+        self._since: str | None = None  # where the branch was at the last gathering
+        self._threads = [
+            threading.Thread(target=self._gathering, name="muster-gather", daemon=True),
+            threading.Thread(target=self._merging, name="muster-merge", daemon=True),
+        ]
 
     def start(self) -> None:
-        """Begin; if there are many packs already, with a repack."""
-        self._thread.start()
+        """Begin; if there are many packs already, with a merge."""
+        self._old = replaceable(self._repository)
+        self._since = self._repository.head()
+        for thread in self._threads:
+            thread.start()
 
     def maybe_run(self) -> None:
         """Say that something was written, which may have made a pack; never waits for a repack."""
         with self._wake:
             self._changes += 1
-            self._wake.notify()
+            if self._changes >= self._patience:
+                self._wake.notify_all()
 
     def stop(self) -> None:
         """End at once; a repack that is under way is given up."""
         with self._wake:
             self._ending = True
-            if self._running is not None:
-                self._running.terminate()
-            self._wake.notify()
-        self._thread.join()
+            for running in self._running:
+                running.terminate()
+            self._wake.notify_all()
+        for thread in self._threads:
+            thread.join()
 
-    def repack(self) -> bool:
-        """Roll small packs up into larger ones, so that sizes at least double from one to the next.
+    # ------------------------------------------------------------ two threads
 
-        Safe beside a writer. False if another process does so at this moment.
+    def _gathering(self) -> None:
+        while self._waited(lambda: self._changes >= self._patience):
+            self._changes = 0
+            if (made := self._tried(self._gather)) is not None:
+                with self._wake:
+                    self._old |= made
+                    self._wake.notify_all()
 
-        Raises:
-            OSError: Git did not succeed; nothing is lost.
-        """
-        with _repack_lock(self._repository) as held:
-            if held is None:
-                return False
+    def _gather(self) -> set[str]:
+        """Gather what was written, if it is enough; the names of the packs that may be merged now."""
+        with self._wake:
+            new = replaceable(self._repository) - self._old
+        # Somebody else's repack made them; to gather those would take as long as a merge.
+        large = {name for name in new if objects_in(self._repository, name) > _LARGE_OBJECTS}
+        written = new - large
+        if len(written) < self._written:
+            return large
+        since, self._since = self._since, self._repository.head()
+        return large | Packing(self._repository, self._started).gather(written, since)
+
+    def _merging(self) -> None:
+        while self._waited(lambda: len(self._old) >= self._gathered and self._old != self._merged):
             with self._wake:
-                if self._ending:
-                    return False
-                running = self._repository.start(*_REPACK, stderr=subprocess.STDOUT, pass_fds=(held,))
-                self._running = running
-            with running:
-                os.setpriority(os.PRIO_PROCESS, running.pid, _NICENESS)
-                said, _ = running.communicate()
-            with self._wake:
-                self._running = None
-        if running.returncode:
-            raise OSError(f"git repack failed: {said.decode(errors='replace').strip()}")
-        self._repository.renew()
-        return True
+                self._merged = set(self._old)
+            if (made := self._tried(self._merge)) is not None:
+                with self._wake:
+                    self._old = self._old - self._merged | made
+                    self._merged = made
 
-    def _run(self) -> None:
-        while True:
-            with self._wake:
-                self._wake.wait_for(lambda: self._ending or self._changes >= self._patience)
-                if self._ending:
-                    return
-                self._changes = 0
-            if sum(1 for _ in self._repository.packs.glob("*.pack")) < self._every:
-                continue
-            try:
-                self.repack()
-            except (OSError, Unavailable) as error:
-                if not self._ending:
-                    self._failed(error)
+    def _merge(self) -> set[str]:
+        there = self._merged & replaceable(self._repository)
+        return Packing(self._repository, self._started_nicely).merge(there)
+
+    def _waited(self, for_what: Callable[[], bool]) -> bool:
+        """Wait for that; False if it all ends instead."""
+        with self._wake:
+            self._wake.wait_for(lambda: self._ending or for_what())
+            return not self._ending
+
+    def _tried(self, work: Callable[[], set[str]]) -> set[str] | None:
+        """What it gives; None if it failed, which has been told."""
+        try:
+            return work()
+        except (OSError, Unavailable) as error:
+            if not self._ending:
+                self._failed(error)
+            return None
+
+    def _started(self, running: subprocess.Popen[bytes]) -> None:
+        with self._wake:
+            self._running = {each for each in self._running if each.returncode is None} | {running}
+            if self._ending:
+                running.terminate()
+
+    def _started_nicely(self, running: subprocess.Popen[bytes]) -> None:
+        with suppress(ProcessLookupError):
+            os.setpriority(os.PRIO_PROCESS, running.pid, _MERGING_NICENESS)
+        self._started(running)
