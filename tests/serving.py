@@ -26,6 +26,7 @@ from skl2onnx import to_onnx
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
+from muster.domain.errors import NotFound
 from muster.domain.records import Artifact, Config
 from muster.service.values import Desired, Instance, InstanceState
 from muster.serving.gateway import Gateway, Limits
@@ -190,11 +191,11 @@ class Site:
         self.transitions: list[tuple[str, str]] = []
         self.routes = RouteTable()
         self.target = ProcessTarget(
-            artifact=self._path,
+            artifact=self._there,
             run_dir=folder / "run",
             routes=self.routes,
-            runtime_for=RuntimeChoice(Runtimes.installed(), lambda file: self._path(file.sha256)),
-            program_for=Programs(Runtimes.installed(), self._path, folder / "run" / "venvs", venvs),
+            runtime_for=RuntimeChoice(Runtimes.installed(), lambda file: self._there(file.sha256)),
+            program_for=Programs(Runtimes.installed(), self._there, folder / "run" / "venvs", venvs),
             on_transition=lambda environment, model: self.transitions.append((environment, model)),
             environ=os.environ if environ is None else environ,
             timing=timing,
@@ -205,10 +206,21 @@ class Site:
     def _path(self, sha256: str) -> Path:
         return self._store / sha256
 
+    def _there(self, sha256: str) -> Path:
+        """As the port of artifacts has it: what is not there is not found."""
+        if not self._path(sha256).exists():
+            raise NotFound("artifact", sha256)
+        return self._path(sha256)
+
     def store(self, path: str, content: bytes) -> Artifact:
         sha256 = hashlib.sha256(content).hexdigest()
         self._path(sha256).write_bytes(content)
         return Artifact(path, len(content), sha256)
+
+    def remove(self, instance: Instance) -> None:
+        """Take its files out of the store."""
+        for file in instance.files:
+            self._path(file.sha256).unlink()
 
     def instance(
         self,

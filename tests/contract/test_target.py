@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from muster.domain.errors import NoRuntime, Unavailable
+from muster.service.values import Desired
 from tests.serving import (
     FLOWER,
     FLOWER_INFER,
@@ -132,7 +133,9 @@ class TestFailing:
 
     def test_files_of_no_runtime_are_refused_naming_those_there_are(self, site: Site) -> None:
         site.serve(site.instance(1))
-        with pytest.raises(NoRuntime, match=r"The runtimes here are: mlflow, onnx, skops, pickle\..*'external'"):
+        with pytest.raises(
+            NoRuntime, match=r"The runtimes here are: mlflow, onnx, skops, pickle\..*'external'"
+        ):
             site.apply(2, site.instance(2, {"weights.bin": b"\1\2\3\4"}))
         assert set(site.states()) == {1}
 
@@ -171,6 +174,39 @@ class TestFailing:
         reply = site.ask("infer", FLOWER_INFER)
         assert reply.status == 404
         assert reply.json == {"error": "Deployment not found: iris in production"}
+
+
+class TestObjecting:
+    def test_what_can_work_meets_no_objection_and_is_not_started(self, site: Site) -> None:
+        one, two = site.instance(1), site.instance(2, {"iris.skops": iris_skops()})
+        assert site.target.objections(Desired("production", "iris", 1, one, (two,))) == ()
+        assert site.states() == {}
+
+    def test_all_that_is_wrong_with_all_versions_is_told_at_once(self, site: Site, tmp_path: Path) -> None:
+        env = {"A": {"from": "env:NOT_THERE"}, "B": {"from": f"file:{tmp_path / 'none'}"}, "C": "plain"}
+        one = site.instance(1, {"weights.bin": b"\1\2\3\4"}, env=env)
+        two = site.instance(2, {"model.pkl": b"\x80\4."})
+        found = site.target.objections(Desired("production", "iris", 1, one, (two,)))
+        assert [each.code for each in found] == ["no_runtime", "did_not_start", "did_not_start", "no_runtime"]
+        assert "'external'" in found[0].message
+        assert "NOT_THERE" in found[1].message
+        assert str(tmp_path / "none") in found[2].message
+        assert "model.pkl" in found[3].message
+
+    @pytest.mark.parametrize(
+        ("path", "codes"), [("model.onnx", []), ("model.skops", []), ("weights", ["no_runtime"])]
+    )
+    def test_files_that_are_missing_hide_no_format(self, site: Site, path: str, codes: list[str]) -> None:
+        instance = site.instance(1, {path: b"gone"})
+        site.remove(instance)
+        found = site.target.objections(Desired("production", "iris", 1, instance))
+        assert [each.code for each in found] == codes
+
+    def test_a_closed_target_objects_to_everything(self, tmp_path: Path) -> None:
+        site = Site(tmp_path)
+        site.close()
+        found = site.target.objections(Desired("production", "iris", 1, site.instance()))
+        assert [each.code for each in found] == ["unavailable"]
 
 
 class TestSwitching:

@@ -194,6 +194,72 @@ def test_no_write_writes_when_asked_what_it_would_do(
     assert newest(server) == head
 
 
+def test_a_dry_run_of_a_deployment_shows_diff_effect_and_every_objection(server: Live) -> None:
+    name = fresh()
+    server.upload(name, "v1", {"notes.txt": b"no model", "weights.bin": b"1234"})
+    for sha256 in (file["sha256"] for file in server.send("GET", f"/models/{name}_v1").json()["files"][:1]):
+        server.home.storage.artifacts.path(sha256).unlink()
+    body = {"version": "v1", "config": {"env": {"KEY": {"from": "env:NOT_THERE"}}}}
+    where = f"/api/v1/deployments/production/{name}"
+    preview = server.send("PUT", f"{where}?dry_run=true", json=body).json()
+    assert preview["subject"] == f"Deploy {name} v1 to production"
+    assert preview["effects"] == [f"{name}_v1 is started, and gets the traffic once it is ready"]
+    assert {"version", "config.env.KEY.from"} <= {each["field"] for each in preview["changes"]}
+    assert [each["code"] for each in preview["objections"]] == [
+        *("did_not_start", "no_runtime", "did_not_start"),
+    ]
+    damage, runtime, secret = (each["message"] for each in preview["objections"])
+    assert "notes.txt" in damage
+    assert "The runtimes here are:" in runtime
+    assert "'external'" in runtime
+    assert "NOT_THERE" in secret
+    same = server.send("POST", f"/models/{name}_v1/deploy?dry_run=true", json={"config": body["config"]})
+    assert same.json() == preview
+    assert server.send("GET", where).json()["by"] is None
+
+
+def test_a_dry_run_of_a_rollback_and_an_undeployment_tells_who_serves_then(server: Live) -> None:
+    name = fresh()
+    for version in ("v1", "v2"):
+        server.upload(name, version)
+        server.send("POST", f"/models/{name}_{version}/deploy")
+    where = f"/api/v1/deployments/production/{name}"
+    back = server.send("POST", f"{where}/rollback?dry_run=true").json()
+    assert back["objections"] == []
+    assert back["effects"] == [
+        f"{name}_v1 stands by, warm, and gets the traffic at once",
+        f"{name}_v2 finishes its requests and stops",
+    ]
+    gone = server.send("DELETE", f"{where}?dry_run=true").json()
+    assert gone["effects"][-1] == f"requests for {name} in production are refused (404)"
+    assert server.send("GET", where).json()["version"] == "v2"
+
+
+@pytest.mark.parametrize(
+    ("method", "where", "body", "said"),
+    [
+        (
+            "PUT",
+            "moon/{name}",
+            {"version": "v9"},
+            ["Version not found: {name}/v9", "Environment not found: moon"],
+        ),
+        ("PUT", "moon/{name}", {"version": "v1"}, ["Environment not found: moon"]),
+        ("POST", "production/{name}/rollback", {}, ["nothing of {name} is deployed in production"]),
+        ("DELETE", "moon/none", None, ["Environment not found: moon", "Model not found: none"]),
+    ],
+)
+def test_a_dry_run_of_a_deployment_names_all_that_is_not_there(
+    server: Live, method: str, where: str, body: Any, said: list[str]
+) -> None:
+    name = fresh()
+    server.register(name)
+    url = f"/api/v1/deployments/{where.format(name=name)}?dry_run=true"
+    preview = server.send(method, url, json=body).json()
+    assert [each["message"] for each in preview["objections"]] == [each.format(name=name) for each in said]
+    assert preview["effects"] == []
+
+
 def test_a_dry_run_of_what_would_be_refused_says_why(server: Live) -> None:
     name = fresh()
     server.register(name)

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from muster.domain.errors import NoRuntime, Unavailable
+from muster.domain.errors import MusterError, NoRuntime, Unavailable
 from muster.service.values import Desired, Health, Instance, InstanceState
 
 Place = tuple[str, str]
@@ -60,6 +60,14 @@ class MemoryTarget:
             hook, self.on_start = self.on_start, None
             if hook is not None:
                 hook()
+
+    def objections(self, desired: Desired) -> tuple[MusterError, ...]:
+        against: list[MusterError] = [Unavailable("the target does not answer")] if self.down else []
+        wanted = [each for each in (desired.active, *desired.warm) if each is not None]
+        against += [
+            NoRuntime(f"no runtime serves {each.model_id}") for each in wanted if each.number in self.foreign
+        ]
+        return tuple(against)
 
     def prepare(self, instance: Instance, tell: Callable[[str], None]) -> None:
         for sentence in self.preparing:

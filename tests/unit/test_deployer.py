@@ -25,6 +25,7 @@ from muster.domain.records import Artifact, Config
 from muster.service.committer import Recorded, Request
 from muster.service.deployer import Deployer, Placing
 from muster.service.operations import Operation, Operations
+from muster.service.registry import Preview
 from tests.builders import ADA, an_environment, deploy, register
 from tests.unit.targets import MemoryTarget
 from tests.unit.worlds import PATIENCE_S, World
@@ -80,6 +81,74 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 def back(number: int, *, empty: bool = False) -> c.RollBack:
     return c.RollBack("digits", number, "production", empty=empty)
+
+
+class TestForeseeing:
+    def test_it_says_what_would_happen_where_versions_run(self, site: Site) -> None:
+        assert site.deployer.preview(deploy(number=1)).effects == (
+            "digits_v1 is started, and gets the traffic once it is ready",
+        )
+        site.do(deploy(number=1), deploy(number=2))
+        assert site.deployer.preview(deploy(number=3, config=Config(replicas=2))).effects == (
+            "digits_v3 (2 workers) is started, and gets the traffic once it is ready",
+            "digits_v2 finishes its requests and stays warm, to roll back to",
+            "digits_v1, which stood by, stops",
+        )
+        assert site.deployer.preview(back(2)).effects == (
+            "digits_v1 stands by, warm, and gets the traffic at once",
+            "digits_v2 finishes its requests and stops",
+        )
+        assert site.deployer.preview(c.Undeploy("digits", "production")).effects == (
+            "digits_v2 finishes its requests and stops",
+            "digits_v1, which stood by, stops",
+            "requests for digits in production are refused (404)",
+        )
+        site.do(deploy(number=3), back(3))
+        assert site.deployer.preview(deploy(number=2)) == Preview("", nothing=True)
+
+    def test_what_a_rollback_would_leave_warm_is_told(self, site: Site) -> None:
+        site.do(deploy(number=1), deploy(number=2), deploy(number=3))
+        assert site.deployer.preview(back(3)).effects[-1] == (
+            "digits_v1 is started and kept warm, to roll back to"
+        )
+
+    def test_what_is_only_declared_is_told(self, site: Site) -> None:
+        site.world.do(register("digits", "bare"))
+        site.world.do(c.SetEnvironment(an_environment("edge", target="external"), create=True))
+        bare = site.deployer.preview(deploy(number=4))
+        assert bare.effects == ("the version has no files: it is declared, and nothing of it runs",)
+        there = site.deployer.preview(deploy(number=1, environment="edge"))
+        assert there.effects == ("nothing is started here: whoever runs edge is told to",)
+
+    def test_everything_that_stands_against_it_is_told_and_the_diff_all_the_same(self, site: Site) -> None:
+        site.world.do(register("digits", "v4", pending=True))
+        site.world.do(c.AttachFile("digits", 4, an_absent_file()), c.Finalize("digits", 4))
+        site.target.foreign.add(4)
+        seen: list[Preview] = []
+        change = c.Deploy("digits", 4, "production", expected="0" * 40)
+        site.target.on_start = lambda: seen.append(site.deployer.preview(change))
+        site.do(deploy(number=1))
+        assert [each.code for each in seen[0].objections] == [
+            *("stale", "deployment_under_way", "did_not_start", "no_runtime"),
+        ]
+        assert seen[0].subject == "Deploy digits v4 to production"
+        assert len(seen[0].edits) == 2
+        assert site.target.started == [1]
+
+    def test_what_stands_by_ready_is_not_doubted(self, site: Site) -> None:
+        site.do(deploy(number=1), deploy(number=2))
+        site.target.foreign.add(1)
+        assert site.deployer.preview(back(2)).objections == ()
+
+    def test_nothing_is_hidden_by_what_is_not_there(self, site: Site) -> None:
+        preview = site.deployer.preview(deploy(number=9, environment="moon"))
+        assert [each.message for each in preview.objections] == [
+            "Environment not found: moon",
+            "Version not found: digits/9",
+        ]
+        missing = NotFound("version", "digits/v9")
+        assert len(site.deployer.refused("moon", missing).objections) == 2
+        assert site.deployer.refused("production", missing).objections == (missing,)
 
 
 class TestDeploying:

@@ -201,6 +201,7 @@ def preview(found: Mapping[str, Any]) -> RenderableType:
         parts.append(Text("Nothing would change."))
     if found["changes"]:
         parts.append(differences(found["changes"]))
+    parts += [Text(plain(f"Then: {effect}.")) for effect in found["effects"]]
     parts += [Text(plain(f"Objection: {each['message']}"), style="red") for each in found["objections"]]
     parts.append(Text("Nothing was written (dry run).", style="dim"))
     return Group(*parts)

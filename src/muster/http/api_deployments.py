@@ -26,6 +26,7 @@ from muster.http.writes import (
     begun,
     conditioned,
     ended,
+    foreseen,
     previewed,
     reason_given,
 )
@@ -157,10 +158,9 @@ async def _place(
         kind = recorded.logged.entry.kind if recorded.logged else ""
         operation = services.deployer.operations.answered(kind, *place, recorded)
     else:
-        wanted = conditioned(change(), asked.expected)
         if asked.dry_run:
-            return await previewed(services, wanted)
-        operation = await begun(services, asked, reason, wanted)
+            return await foreseen(services, asked, place[0], change)
+        operation = await begun(services, asked, reason, conditioned(change(), asked.expected))
     if not wait:
         where = f"/api/v1/operations/{operation.id}"
         return Answer(encoded(operation.view()), 202, {"location": where})

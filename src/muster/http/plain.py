@@ -20,7 +20,7 @@ from muster.http.parameters import At, Before, Given, InPath, Limit, Tags, Wante
 from muster.http.references import label_or_number, version_meant
 from muster.http.services import Services
 from muster.http.views import version_read
-from muster.http.writes import Asked, Asking, answered_before, begun, conditioned, ended, previewed, write
+from muster.http.writes import Asked, Asking, answered_before, begun, conditioned, ended, foreseen, write
 from muster.service.committer import Recorded
 from muster.service.deployer import Placing
 from muster.service.registry import change_view
@@ -142,7 +142,7 @@ async def deploy(services: Given, asked: Asking, model_id: InPath) -> Answer[sch
     def answer(record: dict[str, Json], _: Recorded) -> dict[str, Json]:
         return {"message": f"Model {model_id} deployed to {environment}", "model": record}
 
-    return await _place(services, asked, reason, model_id, change, answer)
+    return await _place(services, asked, reason, model_id, environment, change, answer)
 
 
 @post(
@@ -168,7 +168,7 @@ async def rollback(services: Given, asked: Asking, model_id: InPath) -> Answer[s
         message = f"Model {model_id} rolled back to {stage}"
         return {"message": message, "model": record, "restored": _restored(services, recorded)}
 
-    return await _place(services, asked, reason, model_id, change, answer)
+    return await _place(services, asked, reason, model_id, environment, change, answer)
 
 
 async def _place(
@@ -176,15 +176,17 @@ async def _place(
     asked: Asked,
     reason: str,
     model_id: str,
+    environment: str,
     change: Callable[[Found], Placing],
     answer: Callable[[dict[str, Json], Recorded], dict[str, Json]],
 ) -> Answer[Any]:
     """Carry a change out for the version of that model id, wait, and answer with its record."""
     recorded = answered_before(services, asked)
     if recorded is None:
-        wanted = conditioned(change(services.registry.find(model_id)), asked.expected)
+        found = services.registry.find(model_id)
         if asked.dry_run:
-            return await previewed(services, wanted)
+            return await foreseen(services, asked, environment, partial(change, found))
+        wanted = conditioned(change(found), asked.expected)
         recorded = await ended(await begun(services, asked, reason, wanted))
     record = _record_then(services, model_id, recorded)
     return of_write(answer(record, recorded), recorded)

@@ -198,12 +198,13 @@ class Objection(Struct):
 
 
 class Preview(Struct):
-    """The answer to a dry run: nothing was written."""
+    """The answer to a dry run: nothing was written. `effects` says what would happen where versions run."""
 
     dry_run: bool
     subject: str
     nothing: bool
     changes: list[Difference]
+    effects: list[str]
     objections: list[Objection]
 
 

@@ -21,7 +21,7 @@ from litestar.params import SkipValidation
 
 from muster.domain import parse
 from muster.domain.changes import Actor, Change
-from muster.domain.errors import Invalid, Stale
+from muster.domain.errors import Invalid, MusterError, Stale
 from muster.domain.parse import Form
 from muster.domain.records import Json
 from muster.http import auth, bodies
@@ -137,6 +137,22 @@ def conditioned(change: C, expected: str | None) -> C:
     return cast(C, replace(cast(Any, change), expected=expected))
 
 
+async def foreseen(
+    services: Services, asked: Asked, environment: str, change: Callable[[], Placing]
+) -> Answer[Any]:
+    """What a deployment, rollback or undeployment would do now; what it names that is not there, too."""
+
+    def work() -> Preview:
+        try:
+            wanted = change()
+        except MusterError as objection:
+            return services.deployer.refused(environment, objection)
+        return services.deployer.preview(conditioned(wanted, asked.expected))
+
+    # Not in the pool for reads, which answer soon: all files of a version may be read.
+    return Answer(encoded(preview_view(await services.pools.writes.run(work))))
+
+
 async def previewed(services: Services, change: Change) -> Answer[Any]:
     """What `change` would do now."""
     preview = await services.pools.reads.run(partial(services.registry.preview, change))
@@ -150,6 +166,7 @@ def preview_view(preview: Preview) -> dict[str, Json]:
         "subject": preview.subject,
         "nothing": preview.nothing,
         "changes": [change.view() for change in field_changes(preview.edits)],
+        "effects": list(preview.effects),
         "objections": [{"code": each.code, "message": each.message} for each in preview.objections],
     }
 

@@ -17,19 +17,22 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from muster.domain import codec
 from muster.domain.changes import Actor, AttemptFailed, Deploy, RollBack, Undeploy
-from muster.domain.errors import DidNotStart, MusterError
+from muster.domain.errors import DidNotStart, MusterError, NotFound, UnderWay
+from muster.domain.names import deployment_path
 from muster.domain.placing import environment_of, rolled_back
-from muster.domain.records import Config, Earlier, Environment
+from muster.domain.records import Config, Deployment, Earlier, Environment
 from muster.domain.snapshot import Snapshot
 from muster.service.committer import Recorded, Request
+from muster.service.effects import effects, state_of
 from muster.service.operations import Operation, Operations
 from muster.service.ports import ArtifactStore, Target
-from muster.service.registry import Registry
+from muster.service.registry import Preview, Registry
 from muster.service.values import Desired, Instance, InstanceState
 
 POLL_S: Final = 0.01
@@ -91,6 +94,46 @@ class Deployer:
         threading.Thread(target=run, name=f"deploy-{operation.id[:8]}", daemon=True).start()
         return operation
 
+    def preview(self, change: Placing) -> Preview:
+        """What `change` would do now, to the records and where versions run, with every objection.
+
+        Nothing is started. Blocks: the files of what would be are read.
+        """
+        preview = self._registry.preview(change)
+        against = list(preview.objections)
+        if (other := self.operations.at(change.environment, change.model)) is not None:
+            against.append(UnderWay(change.environment, change.model, other.what, other.id))
+        try:
+            seen = _Seen.take(self._registry, change)
+        except MusterError:  # among the objections already
+            return replace(preview, objections=tuple(against))
+        target = self._targets.get(seen.target)
+        if target is None:
+            told = f"nothing is started here: whoever runs {seen.environment} is told to"
+            return replace(preview, objections=tuple(against), effects=() if preview.nothing else (told,))
+        states = target.observe(seen.environment, seen.model)
+        if (candidate := seen.candidate) is not None and not _is_ready(candidate, states):
+            against += broken(self._registry.artifacts, candidate)
+            against += target.objections(self._desired(seen.environment, seen.model, extra=candidate))
+        before = self._desired(seen.environment, seen.model)
+        path = deployment_path(seen.environment, seen.model)
+        written = next((after for at, _, after in preview.edits if at == path), None)
+        then = codec.deployment_from_dict(codec.decode(written)) if written else None
+        after = before if then is None else self._desired(seen.environment, seen.model, instead=then)
+        told_of = [*effects(before, after, states)]
+        if then is not None and then.recorded:
+            told_of.append("the version has no files: it is declared, and nothing of it runs")
+        return replace(preview, objections=tuple(against), effects=tuple(told_of))
+
+    def refused(self, environment: str, objection: MusterError) -> Preview:
+        """The preview of what cannot even be asked for: what it names is not there."""
+        against = [objection]
+        try:
+            self._registry.environment(environment)
+        except NotFound as missing:
+            against.append(missing)
+        return Preview("", objections=tuple(against))
+
     def _carry_out(
         self,
         operation: Operation,
@@ -138,12 +181,13 @@ class Deployer:
         reason: str,
     ) -> None:
         """Bring the candidate up beside what runs, or leave everything as it was and say why."""
-        standing = next((s for s in target.observe(seen.environment, seen.model) if _is(s, candidate)), None)
+        standing = state_of(candidate, target.observe(seen.environment, seen.model))
         if standing is not None and standing.health == "ready":
             self.operations.step(operation, "ready", "it stood by, warm")
             return
         try:
-            check_intact(self._registry.artifacts, candidate)
+            if damage := broken(self._registry.artifacts, candidate):
+                raise damage[0]
             target.prepare(candidate, lambda detail: self.operations.step(operation, "preparing", detail))
             self.operations.step(operation, "starting")
             desired = self._desired(seen.environment, seen.model, extra=candidate)
@@ -161,7 +205,7 @@ class Deployer:
     def _await_ready(self, target: Target, seen: _Seen, candidate: Instance) -> InstanceState:
         deadline = time.monotonic() + self._start_timeout_s
         while True:
-            state = next((s for s in target.observe(seen.environment, seen.model) if _is(s, candidate)), None)
+            state = state_of(candidate, target.observe(seen.environment, seen.model))
             if state is not None and state.health == "ready":
                 return state
             if state is not None and state.health in ("failed", "stopped"):
@@ -187,15 +231,22 @@ class Deployer:
         if target is not None:
             target.apply(self._desired(environment, model))
 
-    def _desired(self, environment: str, model: str, *, extra: Instance | None = None) -> Desired:
-        """All that the model is to have there by what Git says, and `extra` warm beside it."""
+    def _desired(
+        self,
+        environment: str,
+        model: str,
+        *,
+        extra: Instance | None = None,
+        instead: Deployment | None = None,
+    ) -> Desired:
+        """All that the model is to have there by what Git says, or `instead`, and `extra` warm beside it."""
         # The position first: with an older one than the content a target does nothing
         # wrong, with a newer one it would keep what is outdated.
         newest = self._registry.index.last_placing(environment, model)
         active, standby = None, None
         with self._registry.index.snapshot() as now:
             place = environment_of(now, environment)
-            deployment = now.deployment(environment, model)
+            deployment = instead or now.deployment(environment, model)
             if deployment is not None and deployment.version is not None and not deployment.recorded:
                 active = _runnable(now, place, model, Earlier(deployment.version, deployment.config))
                 if self._standby and deployment.earlier:
@@ -263,18 +314,16 @@ def _without(desired: Desired, instance: Instance) -> Desired:
     return replace(desired, active=active, warm=tuple(each for each in desired.warm if each != instance))
 
 
-def check_intact(artifacts: ArtifactStore, instance: Instance) -> None:
-    """Refuse to start what is not there whole.
-
-    Raises:
-        DidNotStart: naming the files that are missing or damaged.
-    """
-    broken = [file.path for file in instance.files if not artifacts.verify(file.sha256)]
-    if broken:
-        raise DidNotStart(
-            f"{instance.model_id} cannot start: missing or damaged in the store: {', '.join(broken)}"
-        )
+def broken(artifacts: ArtifactStore, instance: Instance) -> list[MusterError]:
+    """Why the instance cannot start from the store: one error that names each file missing or damaged."""
+    files = [file.path for file in instance.files if not artifacts.verify(file.sha256)]
+    if not files:
+        return []
+    return [
+        DidNotStart(f"{instance.model_id} cannot start: missing or damaged in the store: {', '.join(files)}")
+    ]
 
 
-def _is(state: InstanceState, instance: Instance) -> bool:
-    return state.number == instance.number and state.config == instance.config
+def _is_ready(instance: Instance, states: Sequence[InstanceState]) -> bool:
+    state = state_of(instance, states)
+    return state is not None and state.health == "ready"

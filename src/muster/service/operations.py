@@ -169,7 +169,11 @@ class Operations:
         with self._lock:
             yield from tuple(self._busy.values())
 
+    def at(self, environment: str, model: str) -> Operation | None:
+        """The one that is under way for the model there."""
+        with self._lock:
+            return self._busy.get((environment, model))
+
     def busy(self, environment: str, model: str) -> bool:
         """Whether one is under way for the model there."""
-        with self._lock:
-            return (environment, model) in self._busy
+        return self.at(environment, model) is not None

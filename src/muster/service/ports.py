@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from muster.domain.errors import MusterError
 from muster.domain.messages import Entry
 from muster.domain.names import Reference
 from muster.domain.records import Artifact, Deployment, Environment, Fields, Model
@@ -391,6 +392,13 @@ class Target(Protocol):
         Raises:
             NoRuntime: `desired` can never work here; a person must change it.
             Unavailable: the target did not answer; the caller tries again.
+        """
+        ...
+
+    def objections(self, desired: Desired) -> tuple[MusterError, ...]:
+        """All that is known to keep `desired` from working here, without starting anything; () if nothing is.
+
+        Whether the files of its versions are there and intact is for the caller to look.
         """
         ...
 

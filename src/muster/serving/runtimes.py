@@ -8,6 +8,7 @@ server can do it: only `load` imports those, and only workers call it.
 from __future__ import annotations
 
 import json
+import os
 import re
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,7 +17,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, runtime_checkable
 
-from muster.domain.errors import NoRuntime
+from muster.domain.errors import NoRuntime, NotFound
 from muster.domain.records import Artifact
 from muster.service.values import Instance
 
@@ -263,9 +264,16 @@ class RuntimeChoice:
 
     def __call__(self, instance: Instance) -> str:
         """The runtime's name. Raises NoRuntime."""
-        files = {artifact.path: self._local(artifact) for artifact in instance.files}
+        files = {artifact.path: self._there(artifact) for artifact in instance.files}
         runtime, _ = self._runtimes.choose(files, instance.config.runtime, instance.allow_pickle)
         return runtime.name
+
+    def _there(self, artifact: Artifact) -> Path:
+        try:
+            return self._local(artifact)
+        except NotFound:
+            # Formats are known by names, too: that a file is missing is told where it is needed.
+            return Path(os.devnull)
 
 
 class Onnx(_WithoutCode):

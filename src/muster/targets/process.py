@@ -11,16 +11,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from muster.domain.errors import Unavailable
+from muster.domain.errors import MusterError, NoRuntime, Unavailable
 from muster.service.ports import Clock, Listener, Routes
 from muster.service.values import Desired, Instance, InstanceState, Program
 from muster.targets.folders import WorkerFolders
 from muster.targets.place import Place
 from muster.targets.pool import Surroundings, Timing
+from muster.targets.variables import unresolved
 
 # Where a kill may strike between two steps of the target's, as the torture test names them.
 CRASH_POINTS: Final = ("worker-spawned", "worker-ready", "switched", "drained")
-
+_CLOSED: Final = "This server is stopping"
 
 Tell = Callable[[str], None]
 
@@ -86,8 +87,19 @@ class ProcessTarget:
             if instance.files:
                 self._runtime_for(instance)
         if self._closed:
-            raise Unavailable("This server is stopping")
+            raise Unavailable(_CLOSED)
         asyncio.run_coroutine_threadsafe(self._arrange(desired), self._loop).result(timeout=30)
+
+    def objections(self, desired: Desired) -> tuple[MusterError, ...]:
+        against: list[MusterError] = [Unavailable(_CLOSED)] if self._closed else []
+        for instance in (*filter(None, [desired.active]), *desired.warm):
+            if instance.files:
+                try:
+                    self._runtime_for(instance)
+                except NoRuntime as objection:
+                    against.append(objection)
+                against += unresolved(instance.config, self._around.environ)
+        return tuple(against)
 
     def prepare(self, instance: Instance, tell: Tell) -> None:
         self._runtime_for(instance)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from muster.domain.errors import DidNotStart
+from muster.domain.errors import DidNotStart, MusterError
 from muster.domain.records import Config
 from muster.service.values import Program
 
@@ -57,6 +57,18 @@ def variables_for(config: Config, server: Mapping[str, str], program: Program) -
             given[name] = str(value)
     # The longest first, so that no secret survives as the rest of a shorter one.
     return Variables(given, tuple(sorted(filter(None, secrets), key=len, reverse=True)))
+
+
+def unresolved(config: Config, server: Mapping[str, str]) -> list[MusterError]:
+    """Why `variables_for` would fail: every reference that leads nowhere."""
+    against: list[MusterError] = []
+    for name, value in config.env.items():
+        if isinstance(value, Mapping):
+            try:
+                _resolve(name, str(value["from"]), server)
+            except DidNotStart as objection:
+                against.append(objection)
+    return against
 
 
 def _resolve(name: str, reference: str, server: Mapping[str, str]) -> str:
