@@ -63,7 +63,8 @@ class Entry:
 
 def rfc3339(time: datetime) -> str:
     """`time` in UTC with microseconds: sorts as text."""
-    return time.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+    utc = time if time.tzinfo is UTC else time.astimezone(UTC)
+    return utc.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def compose(entry: Entry) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVarTuple
@@ -176,9 +176,9 @@ def create_tables(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA user_version = {tables.SCHEMA}")
 
 
-def create_indexes(connection: sqlite3.Connection) -> None:
-    """The indexes of all tables: made after a rebuild has filled them, which is faster."""
-    for table in tables.metadata.sorted_tables:
+def create_indexes(connection: sqlite3.Connection, of: Iterable[Table]) -> None:
+    """The indexes of those tables: made after a rebuild has filled them, which is faster."""
+    for table in sorted(of, key=lambda table: table.name):
         for index in sorted(table.indexes, key=lambda index: str(index.name)):
             connection.execute(str(CreateIndex(index).compile(dialect=_BY_PLACE)))
 
@@ -187,7 +187,7 @@ def ensure_schema(connection: sqlite3.Connection) -> None:
     """Inside a write transaction: empty tables of our schema, unless they are there."""
     if schema_number(connection) != tables.SCHEMA:
         create_tables(connection)
-        create_indexes(connection)
+        create_indexes(connection, tables.metadata.sorted_tables)
 
 
 # ------------------------------------------------------------ readers

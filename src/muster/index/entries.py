@@ -132,9 +132,10 @@ def touch_rows(position: int, entry: Entry) -> list[TouchRow]:
     """One row for each version that `entry` names."""
     if entry.model is None:
         return []
+    numbers = dict.fromkeys((entry.number, *entry.also)) if entry.also else (entry.number,)
     return [
         TouchRow(entry.model, number, position, entry.kind, number == entry.number, entry.touches_record)
-        for number in dict.fromkeys((entry.number, *entry.also))
+        for number in numbers
         if number is not None
     ]
 

@@ -7,10 +7,13 @@ functions as when following.
 
 from __future__ import annotations
 
+import gc
 import os
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from operator import itemgetter
 from pathlib import Path
@@ -67,6 +70,7 @@ from muster.index.rows import (
 )
 
 _CHUNK = 2000  # rows held in memory before they are inserted
+_OF_THE_LOG = {tables.changes, tables.touches, tables.placements, tables.places}
 _INSERT_PLACE = inserting(tables.places, ("environment", "model"))
 
 _KEYS: dict[str, Callable[[Row], Any]] = {
@@ -157,6 +161,17 @@ def rebuild(
         ValueError: `head` is not the last of `log`, or the tree does not fit it, or
             is not in the order of Git.
     """
+    with _no_collection():
+        _fill(connection, folder, head, log, tree)
+
+
+def _fill(
+    connection: sqlite3.Connection,
+    folder: Path,
+    head: str,
+    log: Iterable[tuple[str, Entry]],
+    tree: Iterable[tuple[str, bytes]],
+) -> None:
     create_tables(connection)
     gathered = _Log()
     connection.executemany(INSERT_CHANGE, _change_rows(log, gathered))
@@ -166,11 +181,25 @@ def rebuild(
     gathered.placements.sort(key=lambda row: row[:3])
     connection.executemany(INSERT_PLACEMENT, gathered.placements)
     connection.executemany(_INSERT_PLACE, sorted(gathered.declared))
-    with tempfile.TemporaryFile(dir=folder) as space:
-        _Tree(connection, gathered, space).fill(tree)
-    create_indexes(connection)
+    with tempfile.TemporaryFile(dir=folder) as space, ThreadPoolExecutor(1, "rebuild") as beside:
+        # Meanwhile the first records are read: SQLite lets go of the interpreter.
+        indexed = beside.submit(create_indexes, connection, _OF_THE_LOG)
+        _Tree(connection, gathered, space, indexed).fill(tree)
+    create_indexes(connection, set(tables.metadata.sorted_tables) - _OF_THE_LOG)
     connection.execute(tables.REBUILD_TEXT)
     connection.execute(statements.SET_HEAD, {"head": head})
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Rows make no cycles; looking for some among hundreds of thousands takes a twentieth of the time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _change_rows(log: Iterable[tuple[str, Entry]], gathered: _Log) -> Iterator[Row]:
@@ -210,8 +239,12 @@ class _Waiting:
 class _Tree:
     """The pass over the tree: in Git's order environments come before models, files before their version."""
 
-    def __init__(self, connection: sqlite3.Connection, log: _Log, space: IO[bytes]) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, log: _Log, space: IO[bytes], free: Future[None]
+    ) -> None:
+        """The connection is used once `free` is done."""
         self._connection = connection
+        self._free = free
         self._log = log
         self._ranks: dict[str, int] = {}
         self._deployed: dict[tuple[str, int], list[str]] = {}
@@ -244,6 +277,7 @@ class _Tree:
         self._held.setdefault(statement, []).extend(rows)
 
     def _flush(self) -> None:
+        self._free.result()
         for statement, rows in self._held.items():
             rows.sort(key=_KEYS[statement])  # neighbours then share a page
             self._connection.executemany(statement, rows)
