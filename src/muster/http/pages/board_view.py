@@ -7,9 +7,10 @@ from typing import Final
 
 from muster.domain.errors import NotFound
 from muster.domain.records import Environment
-from muster.http.pages.health import NONE, RECORDED, Health, did_not_start, health, health_then, rungs
+from muster.http.pages.health import NONE, Health, did_not_start, health, rungs
 from muster.http.pages.labels import called
 from muster.http.pages.page import Mark, Page
+from muster.http.pages.reading import place_then
 from muster.service.board import ORDERS, BoardFilter, BoardRow, Order
 from muster.service.standings import Look, Place
 
@@ -127,30 +128,20 @@ def _cell(page: Page, row: BoardRow, environment: Environment, look: Look) -> Ce
 
 def _row_then(page: Page, model: str, environments: list[Environment]) -> Row:
     assert page.at is not None
-    past, index = page.services.past, page.services.registry.index
     try:
-        owner = past.model(page.at, model).owner
+        owner = page.services.past.model(page.at, model).owner
     except NotFound:  # deleted then, and made again since
         owner = None
-    placed = {each.environment: each for each in index.placed_at(page.at.position, model=model)}
     cells = []
     for environment in environments:
-        there = placed.get(environment.name)
-        if there is None or there.number is None:
-            cells.append(Cell(environment.name, rungs(environment)))
-            continue
-        version = past.version(page.at, model, there.number)
-        declared = past.deployment(page.at, environment.name, model)
-        seen = past.observed(page.at, environment.name, model)
-        shown = health_then(
-            seen.entry.observed if seen else None, seen.entry.number if seen else None, there.number
+        place = place_then(page, environment, model)
+        href = page.to("m", model, place.label) if place.label else ""
+        mark = page.mark(place.by) if place.by else None
+        cells.append(
+            Cell(environment.name, rungs(environment), place.label or None, href, place.health, mark)
         )
-        if declared is not None and declared.recorded and seen is None:
-            shown = RECORDED
-        label = version.label or str(there.number)
-        href = page.to("m", model, label)
-        cells.append(Cell(environment.name, rungs(environment), label, href, shown, page.mark(there.by)))
-    return _named(page, model, owner, cells, index.newest_then(page.at.position, model))
+    newest = page.services.registry.index.newest_then(page.at.position, model)
+    return _named(page, model, owner, cells, newest)
 
 
 def _named(
@@ -159,10 +150,3 @@ def _named(
     label = None if newest is None else newest[1] or str(newest[0])
     href = "" if label is None else page.to("m", model, label)
     return Row(model, page.to("m", model), owner, cells, label, href)
-
-
-def columns(page: Page) -> list[Environment]:
-    """The environments by falling rank, as they were at the moment that is shown."""
-    if page.at is not None:
-        return page.services.past.environments(page.at)
-    return [environment for environment, _ in page.services.registry.index.environments()]

@@ -11,6 +11,7 @@ from muster.http.pages.attention_view import Attention, attention
 from muster.http.pages.changes_view import TOLD, Knot, knots, latest
 from muster.http.pages.health import rungs
 from muster.http.pages.page import Page
+from muster.http.pages.reading import environments as environments_of
 from muster.http.pages.times import When
 from muster.service.standings import Look
 from muster.service.values import ChangeFilter
@@ -57,7 +58,7 @@ class Overview:
 def overview(page: Page) -> Overview:
     """All of it, now or as it was."""
     index = page.services.registry.index
-    environments = board.columns(page)
+    environments = environments_of(page)
     look = Look() if page.at else page.services.standings.look()
     owners = [] if page.at else index.owners()
     unowned = sum(count for owner, count in owners if owner is None)

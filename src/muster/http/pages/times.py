@@ -22,7 +22,9 @@ class When:
     @property
     def ago(self) -> str:
         """The age as part of a sentence."""
-        return f"{self.age} ago" if self.is_age and self.age != "now" else self.age
+        if self.age == "now":
+            return "just now"
+        return f"{self.age} ago" if self.is_age else self.age
 
 
 def when(time: datetime, now: datetime) -> When:
