@@ -17,7 +17,7 @@ from muster.serving.runtimes import CannotLoad, Files, Signature, Tensor
 
 NAME: Final = "MLmodel"
 _MOST_BYTES: Final = 1024 * 1024
-_PATHS: Final = frozenset({"artifact_path", "code", "data", "model_code_path", "model_path", "pickled_model"})
+_PATHS: Final = frozenset({"artifact_path", "code", "data", "model_path", "pickled_model"})
 
 # The types of columns, and numpy's names of those of tensors, in the words of the
 # Open Inference Protocol. Everything else (dates, bytes, nested values) is no tensor.
@@ -142,9 +142,9 @@ class MlModel:
         match kind:
             case "onnx" | "sklearn" | "lightgbm" | "xgboost" | "catboost" if isinstance(flavor, dict):
                 return self._code_of(kind, flavor)
-            case "pyfunc.model":
+            case "pyfunc.model" | "pyfunc.loaders.code_model":
                 held = self.function.get("python_model") or self.function.get("model_code_path")
-                return f"{self.path} is a Python model{f' ({held})' if held else ''}"
+                return f"{self.path} is a Python model ({PurePosixPath(str(held)).name})"
             case _:
                 return f"{self.path} is loaded by {self.loader}"
 

@@ -71,7 +71,7 @@ class _Reading:
 
 def _logical(text: str) -> Iterator[str]:
     """The lines of a requirements file without comments, and continued lines as one."""
-    for line in text.replace("\\\n", " ").splitlines():
+    for line in text.replace("\\\n", "").splitlines():
         yield re.sub(r"(^|\s)#.*$", "", line)
 
 

@@ -90,7 +90,7 @@ class Packages:
 
     def names(self) -> set[str]:
         """The packages that the lines name, as an index writes them (PEP 503)."""
-        found = (re.match(r"[A-Za-z0-9._-]+", line) for line in self.lines)
+        found = (re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", line) for line in self.lines)
         return {re.sub(r"[-_.]+", "-", name[0]).lower() for name in found if name}
 
 

@@ -56,29 +56,28 @@ class Wanted:
     wheels_only: bool
     files: tuple[str, ...] = ()
 
-    def worker(self) -> list[str]:
-        """The requirements of the worker itself."""
-        named = self.packages.names()
-        return [
-            f"{name}>={floor}" if name in named else f"{name}=={version(name)}"
-            for name, floor in WORKER.items()
-        ]
-
-    def digest(self) -> str:
-        """Of this, and of the Python that it is for."""
-        python = [platform.python_implementation(), platform.python_version(), sysconfig.get_platform()]
-        told = asdict(self) | {"worker": self.worker(), "python": python, "base": sys.base_prefix}
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
-
 
 class Venvs:
     """The environments below `root`. Any thread may call, and several processes share the folder."""
 
-    def __init__(self, root: Path, environ: Mapping[str, str], *, timeout_s: float, keep_s: float) -> None:
-        """A build may take `timeout_s`; what no worker used for `keep_s` may be removed."""
+    def __init__(
+        self,
+        root: Path,
+        environ: Mapping[str, str],
+        *,
+        timeout_s: float,
+        keep_s: float,
+        worker: Mapping[str, str] = WORKER,
+    ) -> None:
+        """A build may take `timeout_s`; what no worker used for `keep_s` may be removed.
+
+        `environ` is the server's. `worker` is what every environment holds besides:
+        packages, and the oldest version of each that will do.
+        """
         self._root = root
         self._timeout_s = timeout_s
         self._keep_s = keep_s
+        self._worker = worker
         self._closing = threading.Event()
         self._builder = Builder(environ, self._closing)
 
@@ -92,7 +91,7 @@ class Venvs:
             DidNotStart: it cannot be built, or not in time; pip's last output says why.
             Unavailable: this server is stopping.
         """
-        folder = self._root / f"venv-{wanted.digest()}"
+        folder = self._root / f"venv-{self._digest(wanted)}"
         deadline = time.monotonic() + self._timeout_s
         try:
             self._root.mkdir(parents=True, exist_ok=True)
@@ -148,6 +147,20 @@ class Venvs:
                         raise Unavailable("This server is stopping") from None
             yield
 
+    def _beside(self, wanted: Wanted) -> list[str]:
+        """The worker's own requirements: the server's versions, unless the model asks for another."""
+        named = wanted.packages.names()
+        return [
+            f"{name}>={floor}" if name in named else f"{name}=={version(name)}"
+            for name, floor in self._worker.items()
+        ]
+
+    def _digest(self, wanted: Wanted) -> str:
+        """Of all that goes in, and of the Python that it is for."""
+        python = [platform.python_implementation(), platform.python_version(), sysconfig.get_platform()]
+        told = asdict(wanted) | {"worker": self._beside(wanted), "python": python, "base": sys.base_prefix}
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
+
     def _build(
         self, folder: Path, wanted: Wanted, lay_out: Callable[[Path], None], deadline: float, tell: Tell
     ) -> None:
@@ -166,7 +179,7 @@ class Venvs:
                 self._install(folder, wanted, files, deadline, tell)
             os.sync()  # so that what is stamped is there after a power cut, too
             (folder / _STAMP).write_text(
-                json.dumps({"lines": wanted.packages.lines, "worker": wanted.worker()})
+                json.dumps({"lines": wanted.packages.lines, "worker": self._beside(wanted)})
             )
         except BaseException as error:
             _remove(folder)
@@ -180,7 +193,7 @@ class Venvs:
         ours = folder / "muster-worker.txt"
         lines = folder / "requirements.txt"
         constraints = folder / "constraints.txt"
-        ours.write_text("\n".join(wanted.worker()) + "\n")
+        ours.write_text("\n".join(self._beside(wanted)) + "\n")
         lines.write_text("\n".join(wanted.packages.lines) + "\n")
         constraints.write_text("\n".join(wanted.packages.constraints) + "\n")
         command = [
