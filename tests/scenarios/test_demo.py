@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.markdown import ROOT, blocks
+from tests.servers import processes_of
+from tests.serving import wait_for
 from tests.terminal import BIN, Terminal
 
 ELLIPSIS = "…"
@@ -56,26 +58,41 @@ def _any_numbers(line: str) -> str:
     )
 
 
-def test_an_interrupt_stops_the_server_and_removes_the_folder(tmp_path: Path) -> None:
-    terminal = Terminal(tmp_path)
+def begun(folder: Path) -> subprocess.Popen[str]:
+    """A demo whose temporary folder is in `folder`, at the moment when its server runs a worker."""
     story = subprocess.Popen(
         [BIN / "muster", "demo"],
-        cwd=tmp_path,
-        env=terminal.environment(TMPDIR=str(tmp_path), PYTHONUNBUFFERED="1"),
+        cwd=folder.parent,
+        env=Terminal(folder.parent).environment(TMPDIR=str(folder), PYTHONUNBUFFERED="1"),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,
     )
     assert story.stdout is not None
-    with story.stdout as lines:
-        for line in lines:
-            if line.startswith("4. "):  # the server runs, and the client is about to
-                story.send_signal(signal.SIGINT)
-        story.wait()
+    next(line for line in story.stdout if "v1 serves" in line)
+    return story
+
+
+def test_an_interrupt_stops_the_server_and_removes_the_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    folder.mkdir()
+    story = begun(folder)
+    story.send_signal(signal.SIGINT)
+    story.communicate()
     assert story.returncode == 130
-    assert list(tmp_path.glob("muster-demo-*")) == []
-    processes = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-    assert [line for line in processes.splitlines() if str(tmp_path) in line] == []
+    assert list(folder.glob("muster-demo-*")) == []
+    assert processes_of(folder) == {}
+
+
+def test_a_kill_of_the_demo_leaves_no_process_and_no_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    folder.mkdir()
+    story = begun(folder)
+    assert any("muster.serving.worker" in line for line in processes_of(folder).values())
+    story.kill()
+    story.communicate()
+    wait_for(lambda: processes_of(folder), lambda left: not left)
+    assert list(folder.glob("muster-demo-*")) == []
 
 
 def test_an_expectation_that_does_not_come_true_ends_it_and_is_named(tmp_path: Path) -> None:

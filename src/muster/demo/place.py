@@ -18,6 +18,8 @@ from typing import Final
 from muster.demo.telling import Disappointed
 
 MUSTER: Final = (sys.executable, "-c", "from muster.cli import main; main()")
+_END_WITH_US: Final = "from muster.demo.guarded import end_with_the_demo; end_with_the_demo()"
+_SERVER: Final = (sys.executable, "-c", f"{_END_WITH_US}; from muster.cli import main; main()")
 _START_S: Final = 60.0
 _STOP_S: Final = 20.0
 _COMMAND_S: Final = 120.0
@@ -107,10 +109,10 @@ def serving(where: Path, commit: str, environment: Mapping[str, str], columns: i
     log = where / "server.log"
     with log.open("w") as errors:
         server = subprocess.Popen(
-            [*MUSTER, "serve", "--home", "registry", "--port", "0"],
+            [*_SERVER, "serve", "--home", "registry", "--port", "0"],
             cwd=where,
             env=environment,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # which ends with this process, and the server with it
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
@@ -154,3 +156,5 @@ def _stop(server: subprocess.Popen[str]) -> None:
     except subprocess.TimeoutExpired:
         server.kill()
         server.wait()
+    assert server.stdin is not None
+    server.stdin.close()
