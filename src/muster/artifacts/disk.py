@@ -6,84 +6,37 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
-import secrets
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO
 
-from muster.domain.errors import Invalid, NotFound, StorageFull, Unavailable
+from muster.artifacts.writing import Incoming, fsync_folder, make_folders, refusals
+from muster.domain.errors import Invalid, NotFound
 from muster.domain.records import Artifact
-
-_CHECK_SPACE_EVERY: Final = 16 << 20
 
 
 class DiskStore:
-    """An `ArtifactStore` in the folder `lfs`.
-
-    Writing stops before less than `min_free_bytes` are left on the disk, so that
-    files never take the room that records and rollbacks need.
-    """
+    """An `ArtifactStore` in the folder `lfs`; for `min_free_bytes` see `Incoming`."""
 
     def __init__(self, lfs: Path, min_free_bytes: int = 0) -> None:
         self._objects = lfs / "objects"
-        self._incoming = lfs / "tmp"
-        self._min_free_bytes = min_free_bytes
-        with _refusals():
+        with refusals():
             self._objects.mkdir(parents=True, exist_ok=True)
-            self._incoming.mkdir(exist_ok=True)
+        self._incoming = Incoming(lfs / "tmp", min_free_bytes)
 
     def put(self, chunks: Iterable[bytes], expected: str | None = None) -> Artifact:
-        incoming = self._incoming / f"{os.getpid()}-{secrets.token_hex(8)}"
-        try:
-            sha256, size = self._receive(incoming, chunks)
-            if expected is not None and sha256 != expected:
-                raise Invalid.one("sha256", expected, f"must be the digest of the bytes sent ({sha256})")
-            with _refusals():
-                self._keep(incoming, sha256)
-        finally:
-            incoming.unlink(missing_ok=True)
-        return Artifact("", size, sha256)
-
-    def _receive(self, incoming: Path, chunks: Iterable[bytes]) -> tuple[str, int]:
-        digest, size, checked = hashlib.sha256(), 0, 0
-        self._check_space()
-        with _refusals():
-            file = incoming.open("xb", buffering=0)
-        with file:
-            for chunk in chunks:
-                digest.update(chunk)
-                size += len(chunk)
-                if size - checked >= _CHECK_SPACE_EVERY:
-                    self._check_space()
-                    checked = size
-                with _refusals():
-                    left = memoryview(chunk)
-                    while left:
-                        left = left[file.write(left) :]
-            with _refusals():
-                os.fchmod(file.fileno(), 0o444)
-                os.fsync(file.fileno())
-        return digest.hexdigest(), size
-
-    def _keep(self, incoming: Path, sha256: str) -> None:
-        place = self._place(sha256)
-        for folder in (place.parent.parent, place.parent):
-            if not folder.exists():
-                folder.mkdir(exist_ok=True)
-                _fsync_folder(folder.parent)
-        # Also when it is there already: what is whole replaces what may be damaged.
-        incoming.rename(place)
-        _fsync_folder(place.parent)
-
-    def _check_space(self) -> None:
-        if self._min_free_bytes:
-            disk = os.statvfs(self._objects)
-            if disk.f_bavail * disk.f_frsize < self._min_free_bytes + _CHECK_SPACE_EVERY:
-                raise StorageFull(f"the disk is full up to its reserve of {self._min_free_bytes} bytes")
+        with self._incoming.written(chunks) as file:
+            if expected is not None and file.sha256 != expected:
+                raise Invalid.one("sha256", expected, f"must be the digest of the bytes sent ({file.sha256})")
+            with refusals():
+                place = self._place(file.sha256)
+                make_folders(place.parent, self._objects)
+                # Also when it is there already: what is whole replaces what may be damaged.
+                file.path.rename(place)
+                fsync_folder(place.parent)
+        return Artifact("", file.size, file.sha256)
 
     def _place(self, sha256: str) -> Path:
         return self._objects / sha256[:2] / sha256[2:4] / sha256
@@ -119,26 +72,4 @@ class DiskStore:
 
     def sweep(self) -> int:
         """Remove what a crash left half written, and say how many; nothing may be writing meanwhile."""
-        litter = list(self._incoming.iterdir())
-        for path in litter:
-            path.unlink(missing_ok=True)
-        return len(litter)
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """The disk's refusals as errors of the domain."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFull("the disk is full: the file was not stored") from error
-        raise Unavailable(f"files cannot be stored: {error.strerror}") from error
-
-
-def _fsync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        return self._incoming.sweep()

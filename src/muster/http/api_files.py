@@ -6,9 +6,7 @@ import asyncio
 import base64
 import binascii
 import hashlib
-from collections.abc import AsyncIterator, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -27,6 +25,7 @@ from muster.http.parameters import After, DryRun, Given, InPath, Limit, Reason
 from muster.http.ranges import part
 from muster.http.references import place_of, version_of
 from muster.http.services import Receive, Services
+from muster.http.streams import arriving, incoming, outgoing
 from muster.http.views import version_answer
 from muster.http.writes import (
     Asking,
@@ -41,8 +40,6 @@ from muster.http.writes import (
 from muster.service.committer import Recorded
 
 FILES: Final = "/api/v1/models/{model:str}/versions/{version:str}/files"
-CHUNK: Final = 256 * 1024
-STALLED_S: Final = 60.0
 
 
 def file_view(file: Artifact) -> dict[str, Json]:
@@ -91,7 +88,7 @@ async def upload(
     if dry_run:
         digest = declared or await _digest(request.receive)
         return await previewed(services, AttachFile(name, number, Artifact(wanted, 0, digest)))
-    chunks = _chunks(request.receive, asyncio.get_running_loop())
+    chunks = incoming(request.receive, asyncio.get_running_loop())
     attach = partial(services.registry.attach, name, number, wanted, chunks, actor)
     return _uploaded(
         *await services.pools.uploads.run(partial(attach, expected=declared, reason=why, request=key))
@@ -111,36 +108,11 @@ def _uploaded(file: Artifact, recorded: Recorded) -> Answer[Any]:
     return of_write(file_view(file), recorded, 201 if recorded.commit else 200)
 
 
-def _chunks(receive: Receive, loop: asyncio.AbstractEventLoop) -> Iterator[bytes]:
-    """The body as it arrives, for a thread other than the loop's, which asks for each chunk.
-
-    Raises:
-        Invalid: it ended early, or nothing came for a minute.
-    """
-    while True:
-        # The longer wait is for a loop that ends at this very moment and never gets to it.
-        message = asyncio.run_coroutine_threadsafe(_next(receive), loop).result(STALLED_S + 1)
-        if message["type"] == "http.disconnect":
-            raise Invalid.one("body", "what came", "must be whole: the connection ended early")
-        if chunk := message.get("body"):
-            yield chunk
-        if not message.get("more_body"):
-            return
-
-
-async def _next(receive: Receive) -> Any:
-    try:
-        async with asyncio.timeout(STALLED_S):
-            return await receive()
-    except TimeoutError:
-        raise Invalid.one("body", "what came", f"must not stall for {STALLED_S:g} s") from None
-
-
 async def _digest(receive: Receive) -> str:
     """The sha256 of the body, which is kept nowhere."""
     digest = hashlib.sha256()
     while True:
-        message = await _next(receive)
+        message = await arriving(receive)
         digest.update(message.get("body", b""))
         if not message.get("more_body"):
             return digest.hexdigest()
@@ -189,20 +161,8 @@ async def download(
         headers["content-length"] = str(found.stop - found.start)
     nothing = "head" in request.scope or found.start == found.stop
     stored = services.registry.artifacts.path(file.sha256)
-    content = _read(services, stored, found.start, found.start if nothing else found.stop)
+    content = outgoing(services, stored, found.start, found.start if nothing else found.stop)
     return Stream(content, status_code=found.status, media_type="application/octet-stream", headers=headers)
-
-
-async def _read(services: Services, stored: Path, start: int, stop: int) -> AsyncIterator[bytes]:
-    """The bytes from `start` up to before `stop`."""
-    with stored.open("rb") as file:
-        file.seek(start)
-        while start < stop:
-            chunk = await services.pools.downloads.run(partial(file.read, min(CHUNK, stop - start)))
-            if not chunk:
-                raise OSError(f"a file in the store is shorter than its record says ({stop - start} bytes)")
-            start += len(chunk)
-            yield chunk
 
 
 # ------------------------------------------------------------ and done
