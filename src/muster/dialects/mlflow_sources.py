@@ -45,7 +45,7 @@ def source(value: object, field: str = "source") -> str:
         raise Invalid.one(field, value, "must not be percent-encoded so many times")
     if "\0" in plain:
         raise Invalid.one(field, value, "must not hold NUL")
-    if ".." in re.split(r"[/\\?#]", plain):
+    if ".." in re.split(r"[/\\?#&=]", plain):
         raise Invalid.one(field, value, "must not hold '..'")
     scheme = _SCHEME.match(plain)
     path = plain[scheme.end() :] if scheme else plain

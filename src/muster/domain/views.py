@@ -9,6 +9,10 @@ from muster.domain.codec import config_to_dict
 from muster.domain.records import Deployment, Json, Model, Version
 
 
+# Of a version that names where its files are, of which Muster has none and knows no digest.
+ELSEWHERE = "files elsewhere, not verified"
+
+
 @dataclass(frozen=True, slots=True)
 class Times:
     """When things happened to a version, RFC 3339 in UTC, from the change log."""
@@ -55,6 +59,8 @@ def version_view(version: Version, times: Times, deployed_in: Iterable[str]) -> 
         "signature": version.signature,
         "files": [{"path": f.path, "size": f.size, "sha256": f.sha256} for f in version.files],
     }
+    if version.kind != "prompt" and not version.files and version.source and version.source.get("uri"):
+        view["files_status"] = ELSEWHERE
     if version.external is not None:
         view["external"] = version.external
     if version.imported is not None:

@@ -1,16 +1,20 @@
 """A request → who asks, and the idempotency key that it comes with.
 
-Before access control the actor is what `X-Muster-Actor` says, or `anonymous`;
-both are shown as unverified for ever.
+Before access control the actor is the user whose credentials come along (RFC 7617),
+or what `X-Muster-Actor` says, or `anonymous`; all are shown as unverified for ever. No
+secret is looked at, kept or repeated.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 from collections.abc import Mapping
 from typing import Final
 
 from muster.domain.changes import Actor
+from muster.domain.errors import NOTHING, Invalid, Problem
 from muster.domain.names import actor_id
 from muster.service.committer import Request
 
@@ -23,8 +27,27 @@ def actor(headers: Mapping[str, str]) -> Actor:
     Raises:
         Invalid: the header holds no actor's id.
     """
+    name = _user(headers.get("authorization", ""))
+    if name:
+        try:
+            return Actor(actor_id(name))
+        except Invalid as invalid:
+            rule = f"must come with a user's name that {invalid.problems[0].rule}"
+            raise Invalid([Problem("Authorization", NOTHING, rule)]) from None
     said = headers.get("x-muster-actor")
     return ANONYMOUS if said is None else Actor(actor_id(said, "X-Muster-Actor"))
+
+
+def _user(authorization: str) -> str:
+    """The name in `Basic` credentials; "" if there is none."""
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        user, colon, _ = base64.b64decode(encoded.strip(), validate=True).decode("latin-1").partition(":")
+    except binascii.Error:
+        return ""
+    return user if colon else ""
 
 
 def idempotency(headers: Mapping[str, str], method: str, target: str, content: bytes) -> Request | None:

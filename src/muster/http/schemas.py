@@ -120,6 +120,7 @@ class VersionRecord(Struct):
     signature: dict[str, Any] | None
     files: list[FileRecord]
     external: dict[str, Any] | UnsetType = UNSET
+    files_status: Literal["files elsewhere, not verified"] | UnsetType = UNSET
     last_deployed: str | UnsetType = UNSET
     last_rollback: str | UnsetType = UNSET
     imported: bool | UnsetType = UNSET
