@@ -41,6 +41,8 @@ def state_view(state: InstanceState) -> dict[str, Json]:
         "requests": state.requests,
         "errors": state.errors,
         "latency_ms": dict(state.latency_ms),
+        "in_flight": state.in_flight,
+        "leaving": state.leaving,
         "runtime": state.runtime,
     }
 

@@ -80,6 +80,8 @@ class RegistryMetrics:
             standing = observer.status(*where).standing
             declared.add_metric((*where, str(deployment.version), standing), 1)
             for state in observer.states(*where):
+                if state.leaving:  # the version may be there anew, and a series is there once
+                    continue
                 labels = (*where, str(state.number))
                 ready.add_metric(labels, float(state.health == "ready"))
                 requests.add_metric(labels, state.requests)

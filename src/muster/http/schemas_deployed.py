@@ -89,6 +89,8 @@ class InstanceRecord(Struct):
     requests: int
     errors: int
     latency_ms: dict[str, float]
+    in_flight: int
+    leaving: bool
     runtime: str | None
 
 

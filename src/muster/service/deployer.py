@@ -81,7 +81,9 @@ class Deployer:
         if request is not None and (answered := self._registry.answered(request)) is not None:
             return self.operations.answered(change.kind, change.environment, change.model, answered)
         what = self._registry.check(change).subject or f"{change.kind} of {change.model}"
-        operation = self.operations.begin(change.kind, change.environment, change.model, what)
+        operation = self.operations.begin(
+            change.kind, change.environment, change.model, what, change, actor, reason
+        )
 
         def run() -> None:
             try:

@@ -25,8 +25,9 @@ def effects(before: Desired, after: Desired, states: Sequence[InstanceState]) ->
 
 
 def state_of(instance: Instance, states: Sequence[InstanceState]) -> InstanceState | None:
-    """What is observed of `instance`; None if it is not there."""
-    return next((s for s in states if s.number == instance.number and s.config == instance.config), None)
+    """What is observed of `instance`; None if it is not there, or not to stay."""
+    kept = (state for state in states if not state.leaving)
+    return next((s for s in kept if s.number == instance.number and s.config == instance.config), None)
 
 
 def _gets_traffic(instance: Instance, states: Sequence[InstanceState]) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
 
+from muster.domain.changes import Actor, Change
 from muster.domain.errors import MusterError, NotFound, UnderWay
 from muster.domain.messages import rfc3339
 from muster.domain.records import Json
@@ -31,7 +32,7 @@ class Event:
 
 @dataclass(slots=True)
 class Operation:
-    """A deployment, rollback or undeployment that somebody asked for.
+    """A deployment, rollback or undeployment that somebody asked for: `change`, by `actor`, for `reason`.
 
     `recorded` is there once it has ended well, `error` once it has failed. Read
     it with `Operations.view` or `wait`; only the deployer writes it.
@@ -42,6 +43,9 @@ class Operation:
     environment: str
     model: str
     what: str
+    change: Change | None = None
+    actor: Actor | None = None
+    reason: str = ""
     events: list[Event] = field(default_factory=list)
     recorded: Recorded | None = None
     error: Exception | None = None
@@ -99,13 +103,22 @@ class Operations:
         self._all: dict[str, Operation] = {}
         self._busy: dict[tuple[str, str], Operation] = {}
 
-    def begin(self, kind: str, environment: str, model: str, what: str) -> Operation:
+    def begin(
+        self,
+        kind: str,
+        environment: str,
+        model: str,
+        what: str,
+        change: Change | None = None,
+        actor: Actor | None = None,
+        reason: str = "",
+    ) -> Operation:
         """Claim the model in that environment.
 
         Raises:
             UnderWay: another operation has it.
         """
-        operation = Operation(uuid.uuid4().hex, kind, environment, model, what)
+        operation = Operation(uuid.uuid4().hex, kind, environment, model, what, change, actor, reason)
         with self._lock:
             busy = self._busy.get((environment, model))
             if busy is not None:

@@ -163,7 +163,8 @@ class InstanceState:
     """What a target observed of one version there.
 
     `output` is the last the worker wrote (at most 64 KiB); `reason` says in a
-    sentence why it failed. Latency quantiles are in milliseconds.
+    sentence why it failed. Latency quantiles are in milliseconds. `leaving` says that it
+    gets no more requests, and ends once it has answered the `in_flight` ones.
     """
 
     number: int
@@ -180,6 +181,8 @@ class InstanceState:
     latency_ms: Mapping[str, float] = field(default_factory=dict)
     runtime: str | None = None
     signature: Fields | None = None
+    in_flight: int = 0
+    leaving: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 from muster.service.ports import Routes
 from muster.service.values import Desired, Endpoint, Instance, InstanceState
@@ -55,6 +56,10 @@ class Place:
         """May be called on any thread."""
         traffic, active = self._traffic, self._desired.active
         states = [pool.state(pool is traffic, self._routes.usage(pool.key)) for pool in self._pools]
+        states += [
+            replace(pool.state(False, self._routes.usage(pool.key)), leaving=True)
+            for pool in tuple(self._leaving)
+        ]
         if active is not None and not active.files:
             states.append(InstanceState(active.number, active.config, "recorded", active=True))
         return tuple(sorted(states, key=lambda state: not state.active))

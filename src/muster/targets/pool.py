@@ -111,6 +111,7 @@ class Pool:
             latency_ms=usage.latency_ms,
             runtime=self._runtime,
             signature=self._signature,
+            in_flight=usage.in_flight,
         )
 
     async def stop(self) -> None:
