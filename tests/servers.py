@@ -21,8 +21,14 @@ SMALL = {"MUSTER_RESERVE_BYTES": "1048576", "MUSTER_MIN_FREE_BYTES": "0"}
 
 
 def surroundings(**more: str) -> dict[str, str]:
-    """This process's environment without settings of Muster, but with `more`."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("MUSTER_")} | more
+    """This process's environment without settings of Muster, but with `more`.
+
+    Modules are kept compiled, as they are where Muster is installed: else half of a
+    server's start would be compiling them.
+    """
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("MUSTER_")}
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
+    return kept | more
 
 
 class Server:
