@@ -185,7 +185,7 @@ class TestRequirements:
         packages = self.of(
             tmp_path,
             python_env__yaml="python: 3.10.1\nbuild_dependencies: [pip]\ndependencies: [-r requirements.txt]",
-            requirements__txt="mlflow==3.10.1 # as logged\n\n-c constraints.txt\na\\\nb>=1; os_name == 'posix'",
+            requirements__txt="mlflow==3.10.1 # so\n\n-c constraints.txt\na\\\nb>=1; os_name == 'posix'",
             constraints__txt="numpy<3\n",
             conda__yaml="dependencies: [{pip: [other]}]",
         )

@@ -26,12 +26,18 @@ _PASSED: Final = re.compile(
     r"PIP_(?!(USER|TARGET|PREFIX|ROOT|REQUIRE_VIRTUALENV|PYTHON)$).*"
 )
 
-# Ends with the thread that started it, which waits for it, whatever becomes of this process.
-_WITH_US: Final = (
-    "import ctypes, os, signal, sys\n"
-    "if sys.platform == 'linux': ctypes.CDLL(None).prctl(1, signal.SIGKILL)\n"
-    "if os.getppid() == int(sys.argv[1]): os.execv(sys.argv[2], sys.argv[2:])"
-)
+# Ends with all that it started when its standard input does, which the kernel sees to
+# however this process ends.
+_WITH_US: Final = """
+import os, signal, subprocess, sys, threading
+
+def end():
+    os.read(0, 1)
+    os.killpg(0, signal.SIGKILL)
+
+threading.Thread(target=end, daemon=True).start()
+sys.exit(subprocess.run(sys.argv[1:], stdin=subprocess.DEVNULL).returncode)
+"""
 
 
 class BuildFailed(Exception):
@@ -71,10 +77,10 @@ class Builder:
             if self._closing.is_set():
                 raise BuildFailed("it was ended", "", timed_out=False)
             process = subprocess.Popen(
-                (sys.executable, "-I", "-c", _WITH_US, str(os.getpid()), *command),
+                (sys.executable, "-I", "-c", _WITH_US, *command),
                 cwd=folder,
                 env=self._environ,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
@@ -94,8 +100,9 @@ class Builder:
         timer.start()
         last: deque[str] = deque(maxlen=_LINES)
         try:
+            assert process.stdin is not None
             assert process.stdout is not None
-            with process.stdout:
+            with process.stdin, process.stdout:
                 for line in process.stdout:
                     last.append(line)
                     if on_line is not None:

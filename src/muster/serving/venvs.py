@@ -19,13 +19,13 @@ import platform
 import shutil
 import sys
 import sysconfig
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -172,11 +172,12 @@ class Venvs:
             f"requirement{'s' if asked != 1 else ''}; it is kept for the next time"
         )
         try:
-            with tempfile.TemporaryDirectory(dir=self._root, prefix="files-") as name:
-                files = Path(name)
-                if wanted.packages.odd:
-                    lay_out(files)
-                self._install(folder, wanted, files, deadline, tell)
+            files = folder / "files"
+            files.mkdir(parents=True)
+            if wanted.packages.odd:
+                lay_out(files)
+            self._install(folder, wanted, files, deadline, tell)
+            shutil.rmtree(files)
             os.sync()  # so that what is stamped is there after a power cut, too
             (folder / _STAMP).write_text(
                 json.dumps({"lines": wanted.packages.lines, "worker": self._beside(wanted)})
@@ -189,7 +190,11 @@ class Venvs:
         tell(f"the Python environment: built in {time.monotonic() - began:.0f} s")
 
     def _install(self, folder: Path, wanted: Wanted, files: Path, deadline: float, tell: Tell) -> None:
-        self._builder.run((sys.executable, "-m", "venv", str(folder)), files, deadline)
+        python = str(folder / "bin" / "python")
+        make, pip = [sys.executable, "-I", "-m", "venv", str(folder)], [python, "-I", "-m", "pip"]
+        if find_spec("pip") is not None:  # it takes seconds to install one there
+            make, pip = [*make, "--without-pip"], [sys.executable, "-I", "-m", "pip", "--python", python]
+        self._builder.run(make, files, deadline)
         ours = folder / "muster-worker.txt"
         lines = folder / "requirements.txt"
         constraints = folder / "constraints.txt"
@@ -197,8 +202,7 @@ class Venvs:
         lines.write_text("\n".join(wanted.packages.lines) + "\n")
         constraints.write_text("\n".join(wanted.packages.constraints) + "\n")
         command = [
-            *(str(folder / "bin" / "python"), "-P", "-m", "pip", "install"),
-            *("--no-input", "--no-color", "--progress-bar", "off", "--disable-pip-version-check"),
+            *(*pip, "install", "--no-input", "--no-color", "--progress-bar", "off"),
             *(("--only-binary", ":all:") if wanted.wheels_only else ()),
             *("-r", str(lines), "-r", str(ours), "-c", str(constraints)),
         ]
