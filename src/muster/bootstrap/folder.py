@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 _PRIVATE: Final = "private-"
 
-OURS: Final = ("registry.git", "index.db", "run", "secrets", ".gitignore")
+OURS: Final = ("registry.git", "index.db", "run", "secrets", "uploads", ".gitignore")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,11 @@ class Folder:
     def index(self) -> Path:
         """The index; deleting it loses nothing."""
         return self.path / "index.db"
+
+    @property
+    def uploads(self) -> Path:
+        """Files that no version has taken yet; their bytes are with those of the versions."""
+        return self.path / "uploads"
 
     @property
     def run(self) -> Path:

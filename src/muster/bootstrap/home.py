@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from muster.artifacts.disk import DiskStore
+from muster.artifacts.uploads import DiskUploads
 from muster.bootstrap.folder import Folder
 from muster.domain.changes import Initialize
 from muster.domain.errors import Conflict, MusterError, NotFound, Unavailable
@@ -26,6 +27,7 @@ from muster.index.store import SqlIndex
 from muster.service.committer import Committer
 from muster.service.deployer import Deployer
 from muster.service.follow import Follower
+from muster.service.inbox import Inbox
 from muster.service.observing import MUSTER, Observer
 from muster.service.operations import Operations
 from muster.service.past import Past
@@ -76,13 +78,14 @@ class Transitions:
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """What keeps a registry: Git, the artifacts, the index."""
+    """What keeps a registry: Git, the artifacts, what was uploaded for later, the index."""
 
     folder: Folder
     repository: Repository
     store: GitStore
     history: GitHistory
     artifacts: DiskStore
+    uploads: DiskUploads
     index: SqlIndex
     follower: Follower
 
@@ -102,9 +105,11 @@ class Storage:
             stack.callback(builder.close)
         store, history = GitStore(repository, crash, builder), GitHistory(repository)
         artifacts = DiskStore(folder.repository / "lfs", settings.min_free_bytes)
+        uploads = DiskUploads(folder.uploads, settings.min_free_bytes)
         index = SqlIndex(folder.index, checked=checked)
         stack.callback(index.close)
-        return cls(folder, repository, store, history, artifacts, index, Follower(store, history, index))
+        follower = Follower(store, history, index)
+        return cls(folder, repository, store, history, artifacts, uploads, index, follower)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,7 @@ class Home:
     settings: Settings
     storage: Storage
     registry: Registry
+    inbox: Inbox
     past: Past
     deployer: Deployer
     observer: Observer
@@ -211,6 +217,7 @@ def _assemble(settings: Settings, storage: Storage, run_dir: Path, crash: Crash,
         settings=settings,
         storage=storage,
         registry=registry,
+        inbox=Inbox(artifacts, storage.uploads),
         past=Past(storage.index, storage.history),
         deployer=deployer,
         observer=observer,
@@ -259,6 +266,7 @@ def _begin(home: Home, *, serving: bool) -> None:
             storage.folder.sweep()
             sweep(storage.repository)
             storage.artifacts.sweep()
+            storage.uploads.sweep()
         storage.follower.catch_up()
     if storage.index.head() is None:
         with suppress(Conflict):  # another process was faster

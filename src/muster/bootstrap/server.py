@@ -16,7 +16,7 @@ from muster.bootstrap.folder import Folder
 from muster.bootstrap.home import Home, open_home
 from muster.bootstrap.logs import configure
 from muster.bootstrap.wire import OneWriteProtocol
-from muster.dialects import mlflow
+from muster.dialects import mlflow, mlflow_artifacts
 from muster.domain.errors import Invalid, Unavailable
 from muster.http import Services, create_app
 from muster.index.store import SqlIndex
@@ -30,6 +30,7 @@ def application(home: Home):  # type: ignore[no-untyped-def]
     """The home's ASGI application."""
     services = Services(
         registry=home.registry,
+        inbox=home.inbox,
         past=home.past,
         deployer=home.deployer,
         observer=home.observer,
@@ -39,7 +40,7 @@ def application(home: Home):  # type: ignore[no-untyped-def]
         allowed_hosts=home.settings.allowed_hosts,
         max_body_bytes=home.settings.max_body_bytes,
     )
-    return create_app(services, [mlflow.mount(services)])
+    return create_app(services, [mlflow.mount(services), mlflow_artifacts.mount(services)])
 
 
 def serve(settings: Settings, ready: Callable[[str], None] = lambda _: None) -> None:

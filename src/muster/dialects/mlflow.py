@@ -19,35 +19,15 @@ import structlog
 
 from muster.dialects import mlflow_call, mlflow_models, mlflow_search, mlflow_versions
 from muster.dialects.mlflow_call import Arguments, Call, Refused
+from muster.dialects.mlflow_errors import INTERNAL, answer_to
 from muster.dialects.mlflow_models import Handler
-from muster.domain.errors import (
-    Conflict,
-    Denied,
-    Invalid,
-    MusterError,
-    NotFound,
-    StorageFull,
-    Taken,
-    Unavailable,
-)
+from muster.domain.errors import MusterError
 from muster.http import Mount, Services, auth, bodies
 from muster.http.services import Receive, Scope, Send
 
 PREFIXES: Final = ("/api/2.0/mlflow/", "/ajax-api/2.0/mlflow/")
 SERVER_INFO: Final = ("/api/3.0/mlflow/server-info", "/ajax-api/3.0/mlflow/server-info")
 MAX_BODY: Final = 4 << 20  # a prompt of 100,000 characters, each as \\uXXXX twice
-
-# MLflow answers "already exists" with 400, not 409; its client goes by the word.
-MLFLOW: Final[dict[type[MusterError], tuple[int, str]]] = {
-    Invalid: (400, "INVALID_PARAMETER_VALUE"),
-    NotFound: (404, "RESOURCE_DOES_NOT_EXIST"),
-    Taken: (400, "RESOURCE_ALREADY_EXISTS"),
-    Conflict: (409, "RESOURCE_CONFLICT"),
-    Denied: (403, "PERMISSION_DENIED"),
-    Unavailable: (503, "TEMPORARILY_UNAVAILABLE"),
-    StorageFull: (507, "RESOURCE_EXHAUSTED"),
-    MusterError: (500, "INTERNAL_ERROR"),
-}
 
 log = structlog.get_logger(__name__)
 
@@ -91,14 +71,11 @@ class MlflowApp:
         try:
             answer = await self._answered(scope, receive)
             return 200, answer if isinstance(answer, bytes) else msgspec.json.encode(answer)
-        except MusterError as error:
-            status, code = next(MLFLOW[kind] for kind in type(error).__mro__ if kind in MLFLOW)
-            return status, msgspec.json.encode({"error_code": code, "message": said(error)})
-        except Refused as error:
-            return error.status, msgspec.json.encode({"error_code": error.code, "message": error.message})
+        except (MusterError, Refused) as error:
+            return answer_to(error)
         except Exception:
             log.exception("request failed", request_id=scope["request_id"], path=scope["path"])
-            return 500, b'{"error_code":"INTERNAL_ERROR","message":"internal error"}'
+            return INTERNAL
 
     async def _answered(self, scope: Scope, receive: Receive) -> mlflow_call.Answer:
         raw: str = scope["raw_path"].decode("latin-1")
@@ -126,21 +103,12 @@ class MlflowApp:
         return mlflow_call.from_body(content, headers.get("content-type"))
 
 
-def said(error: MusterError) -> str:
-    """The message, in the words that people look for."""
-    match error:
-        case NotFound(kind="model"):
-            return f"Registered Model with name={error.name} not found"
-        case NotFound(kind="version"):
-            name, _, number = error.name.rpartition("/")
-            return f"Model Version (name={name}, version={number}) not found"
-        case Taken(kind="model"):
-            return f"Registered Model (name={error.name}) already exists."
-    return error.message
-
-
 def _server_info() -> dict[str, Any]:
-    return {"workspaces_enabled": False}
+    return {
+        "workspaces_enabled": False,
+        "multipart_uploads_enabled": True,
+        "multipart_downloads_enabled": False,
+    }
 
 
 async def _send(send: Send, status: int, content: bytes, media: str = "application/json") -> None:

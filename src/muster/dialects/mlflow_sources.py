@@ -11,17 +11,15 @@ import posixpath
 import re
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
+from muster.dialects import mlflow_places as places
 from muster.dialects import mlflow_shapes as shapes
 from muster.domain import parse
 from muster.domain.errors import Invalid, NotFound
 from muster.domain.names import Reference
 from muster.domain.records import Artifact, Fields, Json
 from muster.service.registry import Registry
-
-ARTIFACTS: Final = "/api/2.0/mlflow-artifacts/artifacts"
-HELD: Final = "muster-models"  # the folder of our artifact proxy that shows the files of versions
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")  # one letter alone is a drive
 _UNQUOTINGS: Final = 16
@@ -142,14 +140,9 @@ def location(shown: Fields, base: str) -> str:
         NotFound: it has none anywhere.
     """
     if shown["files"]:
-        return f"{base}{ARTIFACTS}/{held_path(shown['name'], shown['number'])}"
+        return f"{base}{places.ARTIFACTS}/{places.held_path(shown['name'], shown['number'])}"
     said: dict[str, Json] = shown["source"] or {}
     found = said.get("location") or said.get("uri")
     if not found:
         raise NotFound("files", f"{shown['name']}/{shown['number']}")
     return str(found)
-
-
-def held_path(model: str, number: int) -> str:
-    """The folder of our artifact proxy in which the files of a version are."""
-    return f"{HELD}/{quote(model, safe='')}/{number}"

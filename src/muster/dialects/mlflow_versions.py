@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
 
+from muster.dialects import mlflow_places as places
 from muster.dialects import mlflow_shapes as shapes
 from muster.dialects import mlflow_sources as sources
 from muster.dialects.mlflow_call import Answer, Arguments, Call, boolean
@@ -34,7 +37,7 @@ def _place(given: Arguments) -> tuple[str, int]:
 
 
 async def create(call: Call) -> Answer:
-    change = _registration(call)
+    change = await _pinned(call, _registration(call))
     recorded = await call.submit(change)
     assert recorded.number is not None
     return answered(call, change.model, recorded.number)
@@ -77,6 +80,34 @@ def _registration(call: Call) -> RegisterVersion:
         signature=copied.signature if copied else None,
         new_model=False,
     )
+
+
+async def _pinned(call: Call, change: RegisterVersion) -> RegisterVersion:
+    """The registration with the files that its source names below our own proxy, if it does.
+
+    They are the version's own from then on, whatever becomes of them there.
+
+    Raises:
+        NotFound: the source names this server, which has no such files.
+    """
+    uri = (change.source or {}).get("uri", "")
+    services = call.services
+    if change.files or change.model_kind == "prompt":
+        return change
+    source = places.of_source(uri, call.base.rpartition("/")[2], services.allowed_hosts)
+    if source is None:
+        return change
+
+    def pin(place: places.Place, surely: bool) -> RegisterVersion:
+        try:
+            files = places.files_below(services, place)
+        except NotFound:
+            if surely:
+                raise
+            return change  # then it is on a tracking server elsewhere
+        return replace(change, files=files, signature=services.registry.signature(files))
+
+    return await services.pools.writes.run(partial(pin, source.place, source.surely))
 
 
 async def get(call: Call) -> Answer:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeVar
 
 from muster.service.deployer import Deployer
+from muster.service.inbox import Inbox
 from muster.service.observing import Observer
 from muster.service.past import Past
 from muster.service.registry import Registry
@@ -172,6 +173,7 @@ class Services:
     """
 
     registry: Registry
+    inbox: Inbox
     past: Past
     deployer: Deployer
     observer: Observer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from muster.domain.messages import rfc3339
 from muster.domain.names import Reference, card_path
 from muster.domain.objections import objections, unconditional
 from muster.domain.plan import live_version, plan
-from muster.domain.records import Artifact, Deployment, Environment, Json, Version
+from muster.domain.records import Artifact, Deployment, Environment, Fields, Json, Version
 from muster.domain.snapshot import Plan
 from muster.domain.views import deployment_view, model_view
 from muster.service.committer import Committer, Recorded, Request, repeated
@@ -214,8 +214,12 @@ class Registry:
     def finalization(self, model: str, number: int) -> Finalize:
         """The change that fixes a version's files, with the signature read from them. Blocks."""
         version = self.version(model, number)
-        signature = self._inspector.signature(version.files) if version.state == "pending" else None
+        signature = self.signature(version.files) if version.state == "pending" else None
         return Finalize(model, number, signature)
+
+    def signature(self, files: Sequence[Artifact]) -> Fields | None:
+        """The signature of the model among `files`, which are in the store; see `Inspector`. Blocks."""
+        return self._inspector.signature(files)
 
     def file(self, model: str, number: int, path: str) -> Artifact:
         """A file of a live version. Raises NotFound."""
