@@ -69,9 +69,10 @@ compared = st.one_of(
         st.lists(st.sampled_from(NAMES), min_size=1, max_size=3).map(tuple),
     ),
 )
+keys = st.sampled_from(["key", "other", "none"])
 tagged = st.one_of(
-    st.builds(Tagged, st.sampled_from(["key", "other"]), st.sampled_from(["=", "!="]), st.sampled_from(VALUES)),
-    st.builds(Tagged, st.sampled_from(["key", "other"]), st.sampled_from(["like", "ilike"]), patterns),
+    st.builds(Tagged, keys, st.sampled_from(["=", "!="]), st.sampled_from(VALUES)),
+    st.builds(Tagged, keys, st.sampled_from(["like", "ilike"]), patterns),
     st.builds(Untagged, st.sampled_from(["key", "none"]), st.sampled_from(["x", "ä"])),
 )  # fmt: skip
 of_models = st.lists(compared | tagged, max_size=3)
