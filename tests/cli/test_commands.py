@@ -65,6 +65,9 @@ def test_a_version_goes_from_files_to_production_and_back(muster: Run, model: st
     status = muster("status", model)
     for text in ("production", "v1", "First", "ready"):
         assert text in status
+    assert [line.split()[:3] for line in status.splitlines() if line.split()[-1:] == ["0"]] == [
+        ["production", "1", "1"]  # its only worker, never restarted
+    ]
     assert "setosa" not in muster("predict", model, '{"inputs": [[5.1, 3.5, 1.4, 0.2]]}')
     muster("register", model, "v2", "--files", "out/model.onnx", "--metric", "accuracy=0.8")
     muster("deploy", f"{model}/v2", "--replicas", "1", "--config", '{"timeout_s": 5}', "--actor", "ada")
@@ -238,6 +241,18 @@ def test_a_dry_run_shows_what_would_happen_and_writes_nothing(
         assert "Would: " in said, words
         assert "Nothing was written (dry run)." in said
     assert answer("log", "--limit", "1") == before
+
+
+def test_a_dry_run_of_a_deployment_shows_the_effect_and_all_objections(muster: Run, model: str) -> None:
+    muster("register", model, "v1", "--files", "out")
+    said = muster("deploy", f"{model}/v1", "--dry-run")
+    assert f"Would: Deploy {model} v1 to production" in said
+    assert f"Then: {model}_v1 is started, and gets the traffic once it is ready." in said
+    config = '{"runtime": "torch", "env": {"TOKEN": {"from": "env:NOT_THERE"}}}'
+    refused = muster("deploy", f"{model}/v1", "--config", config, "--dry-run", exit_code=6)
+    runtime, secret = (line for line in refused.splitlines() if line.startswith("Objection: "))
+    assert "'torch'" in runtime
+    assert "NOT_THERE" in secret
 
 
 def test_a_dry_run_that_would_be_refused_has_the_exit_code_of_the_refusal(muster: Run, model: str) -> None:

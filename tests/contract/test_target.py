@@ -101,6 +101,42 @@ class TestStarting:
             load.more(20)
         assert load.failures == []
 
+    def test_each_replica_is_observed_by_itself(self, site: Site) -> None:
+        site.serve(site.instance(replicas=3))
+        for _ in range(6):
+            site.ask("invocations", {"instances": [FLOWER]})
+        site.ask("invocations", {"instances": "no list"})
+        state = site.when(1, "ready")
+        assert [each.replica for each in state.workers] == [1, 2, 3]
+        assert len({each.process for each in state.workers}) == 3
+        assert state.process == state.workers[0].process
+        assert sum(each.requests for each in state.workers) == state.requests == 7
+        assert all(each.requests for each in state.workers)
+        for each in state.workers:
+            assert (each.health, each.restarts, each.next_start) == ("ready", 0, None)
+            assert set(each.latency_ms) == {"p50", "p90", "p99"}
+            assert each.output.count("onnx loaded model.onnx") == 1
+            assert each.ready_since is not None
+            assert state.ready_since is not None
+            assert each.ready_since >= state.ready_since
+        assert state.output.count("onnx loaded model.onnx") == 3
+
+    def test_a_replica_that_was_replaced_counts_anew(self, site: Site) -> None:
+        site.serve(site.instance(replicas=2))
+        for _ in range(4):
+            site.ask("invocations", {"instances": [FLOWER]})
+        before = site.when(1, "ready").workers
+        assert before[1].process is not None
+        os.kill(before[1].process, signal.SIGKILL)
+        after = wait_for(
+            lambda: site.when(1, "ready").workers,
+            lambda workers: workers[1].health == "ready" and workers[1].process != before[1].process,
+        )
+        assert (after[1].restarts, after[1].requests) == (1, 0)
+        assert after[0].process == before[0].process
+        assert (after[0].restarts, after[0].requests) == (0, before[0].requests)
+        assert site.when(1, "ready").requests == 4
+
     def test_a_very_long_folder_is_no_obstacle(self, tmp_path: Path) -> None:
         deep = tmp_path.joinpath(*["a" * 60] * 3)
         site = Site(deep)

@@ -7,12 +7,14 @@ import signal
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from muster.service.values import Instance, InstanceState
+from muster.targets.pool import Timing
 from tests.serving import FLOWER_INFER, QUICK, Reply, Site, patient_pickle, wait_for
 
 WATCHFUL = replace(QUICK, probe_s=0.1, silent_s=0.5)
@@ -94,7 +96,7 @@ class TestHanging:
 
 class TestGivingUp:
     def test_what_gets_the_traffic_is_tried_again_after_it_was_given_up(self, tmp_path: Path) -> None:
-        site = Site(tmp_path, timing=replace(QUICK, again_s=0.2))
+        site = Site(tmp_path, timing=replace(QUICK, last_backoff_s=0.2))
         secret = tmp_path / "token"
         try:
             site.apply(1, site.instance(env={"TOKEN": {"from": f"file:{secret}"}}))
@@ -105,6 +107,52 @@ class TestGivingUp:
         finally:
             site.close()
 
+    def test_it_is_said_when_it_is_tried_again(self, tmp_path: Path) -> None:
+        site = Site(tmp_path, timing=replace(QUICK, attempts=2, first_backoff_s=3600, last_backoff_s=3600))
+        try:
+            began = datetime.now(UTC)
+            site.apply(1, site.instance(env={"TOKEN": {"from": "env:NOT_THERE"}}))
+            state = wait_for(lambda: site.when(1, "failed"), lambda state: bool(state.workers[0].next_start))
+            assert state.next_start == state.workers[0].next_start
+            assert state.next_start is not None
+            assert state.next_start - began >= timedelta(hours=1)
+            assert state.workers[0].health == "failed"
+            assert "NOT_THERE" in state.workers[0].reason
+        finally:
+            site.close()
+
+    def test_what_stands_by_is_given_up_and_no_further_try_is_promised(self, site: Site) -> None:
+        site.apply(1, None, site.instance(files={"model.onnx": b"nothing"}))
+        state = site.when(1, "failed")
+        assert (state.next_start, state.workers[0].next_start) == (None, None)
+
+    def test_a_replica_that_was_given_up_is_tried_again_once_it_gets_the_traffic(
+        self, tmp_path: Path
+    ) -> None:
+        site = Site(tmp_path, timing=replace(QUICK, attempts=1))
+        try:
+            two = site.instance(replicas=2)
+            site.apply(1, None, two)
+            warm = site.when(1, "ready")
+            assert warm.process is not None
+            os.kill(warm.process, signal.SIGKILL)
+            half = wait_for(lambda: site.when(1, "ready"), lambda now: now.workers[0].health == "failed")
+            assert half.workers[1].health == "ready"
+            site.apply(2, two)
+            wait_for(lambda: site.when(1, "ready"), lambda now: now.workers[0].health == "ready")
+        finally:
+            site.close()
+
+
+@pytest.mark.parametrize(
+    ("failures", "pause_s"),
+    [(1, 0), (2, 0.2), (3, 0.4), (5, 1.6), (8, 12.8), (9, 25.6), (10, 30), (100_000, 30)],
+)
+def test_the_more_often_a_worker_failed_in_a_row_the_longer_is_the_pause(
+    failures: int, pause_s: float
+) -> None:
+    assert Timing().pause_s(failures) == pytest.approx(pause_s)
+
 
 class TestComingBack:
     def test_a_version_wanted_again_as_it_leaves_goes_on_as_it_was(self, site: Site) -> None:
@@ -112,11 +160,13 @@ class TestComingBack:
         first = site.serve(one)
         asking = Asking(site, 1)
         site.apply(2, None)
-        assert site.state(1) is None
+        gone = site.state(1)
+        assert gone is not None
+        assert gone.leaving
         site.apply(3, one)
         state = site.state(1)
         assert state is not None
-        assert (state.health, state.process) == ("ready", first.process)
+        assert (state.health, state.process, state.leaving) == ("ready", first.process, False)
         assert asking.reply().status == 200
         assert site.ask("invocations", {"inputs": [[0]]}).status == 200
 

@@ -172,6 +172,27 @@ def test_requests_are_counted_in_detail_and_metrics(server: Live) -> None:
     assert f"muster_instance_requests_total{{{labels}}}" in metrics
 
 
+def test_each_worker_is_shown_beside_what_is_declared(server: Live) -> None:
+    name = fresh()
+    server.upload(name, "v1")
+    server.send("PUT", f"{place(name)}?wait=true", json={"version": "v1", "config": {"replicas": 2}})
+    for _ in range(4):
+        server.send("GET", f"/serve/production/{name}/v2/models/{name}")
+    detail = server.send("GET", place(name)).json()
+    assert detail["config"]["replicas"] == 2
+    (instance,) = detail["instances"]
+    first, second = instance["workers"]
+    assert (first["replica"], second["replica"]) == (1, 2)
+    assert first["process"] != second["process"]
+    assert first["requests"] + second["requests"] == instance["requests"] == 4
+    for worker in (first, second):
+        assert set(worker["latency_ms"]) == {"p50", "p90", "p99"}
+        assert (worker["health"], worker["restarts"], worker["errors"]) == ("ready", 0, 0)
+        assert worker["ready_since"]
+        assert "onnx loaded model.onnx" in worker["output"]
+        assert worker["next_start"] is None
+
+
 # ------------------------------------------------------------ what others run
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from muster.domain.errors import MusterError, NoRuntime, Unavailable
 from muster.service.values import Desired, Health, Instance, InstanceState
@@ -87,12 +88,14 @@ class MemoryTarget:
         self.slow.discard(number)
         self.become(environment, model, number, "ready")
 
-    def become(self, environment: str, model: str, number: int, health: Health, reason: str = "") -> None:
-        """The version there is in that state from now on."""
+    def become(
+        self, environment: str, model: str, number: int, health: Health, reason: str = "", **more: Any
+    ) -> None:
+        """The version there is in that state from now on; `more` are other fields of it."""
         place = (environment, model)
         with self._lock:
             self._states[place] = [
-                (i, replace(s, health=health, reason=reason) if i.number == number else s)
+                (i, replace(s, health=health, reason=reason, **more) if i.number == number else s)
                 for i, s in self._states.get(place, [])
             ]
         self.listener(*place)

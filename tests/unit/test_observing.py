@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from muster.domain.messages import Entry
 from muster.service.deployer import Deployer
 from muster.service.observing import MUSTER, Observer, Status, report_view
 from muster.service.operations import Operations
+from muster.service.values import WorkerState
 from tests.builders import ADA, an_artifact, an_environment, deploy, register
 from tests.unit.targets import MemoryTarget
 from tests.unit.worlds import PATIENCE_S, World
@@ -145,6 +147,14 @@ class TestWhatMusterRuns:
         assert site.observer.status(*HERE).standing == "starting"
         site.target.become(*HERE, 1, "failed", "killed by signal 9")
         assert site.observer.status(*HERE) == Status("failed", "killed by signal 9")
+
+    def test_what_failed_says_when_it_is_tried_again(self, site: Site) -> None:
+        site.deploy(1)
+        at, worker = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC), WorkerState(1, "failed")
+        site.target.become(*HERE, 1, "failed", "no memory", workers=(worker,), next_start=at)
+        assert site.observer.status(*HERE).sentence == "no memory; next try at 2026-01-02T03:04:05Z"
+        site.target.become(*HERE, 1, "failed", "no memory", next_start=None)
+        assert site.observer.status(*HERE).sentence == "no memory; the next try is under way"
 
     def test_declared_and_not_running_is_stopped(self, site: Site) -> None:
         site.world.do(deploy(number=1))

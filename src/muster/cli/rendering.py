@@ -152,6 +152,48 @@ def deployments(items: Sequence[Record], *, past: bool) -> RenderableType:
     return table(("ENVIRONMENT", "MODEL", "VERSION", "SINCE", "WHO", "WHY", last), rows)
 
 
+def workers(details: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Each worker of what runs here: its process, how it is, and what it answered."""
+    rows = [
+        (
+            detail["environment"],
+            instance["number"],
+            worker["replica"],
+            worker["process"],
+            _worker(instance, worker),
+            short_time(worker["ready_since"]),
+            worker["requests"],
+            worker["errors"],
+            worker["latency_ms"].get("p50"),
+            worker["latency_ms"].get("p99"),
+            worker["restarts"],
+        )
+        for detail in details
+        for instance in detail["instances"]
+        for worker in instance["workers"]
+    ]
+    return table(
+        (
+            *("ENVIRONMENT", "NUMBER", "WORKER", "PROCESS", "STATE", "SINCE"),
+            *("REQUESTS", "ERRORS", "P50 MS", "P99 MS", "RESTARTS"),
+        ),
+        rows,
+    )
+
+
+def _worker(instance: Mapping[str, Any], worker: Mapping[str, Any]) -> Text:
+    """Its state in a word; why it does not run, and when it is tried again."""
+    word = str(worker["health"])
+    text = Text(word, style="green" if word in _GOOD else "red" if word in _BAD else "yellow")
+    if word not in _GOOD and worker["reason"]:
+        text.append(plain(f": {worker['reason']}"), style="")
+    if worker["next_start"]:
+        text.append(f"; next try at {short_time(worker['next_start'])}", style="")
+    elif word in _GOOD and not instance["active"]:
+        text.append(", finishes its requests" if instance["leaving"] else ", stands by", style="")
+    return text
+
+
 def _declared(item: Record) -> tuple[str | None, str | None, str | None]:
     """Since when, by whom and why; of what nobody declared, since when it runs."""
     by = item["by"]

@@ -36,19 +36,28 @@ def status(
     at: At = None,
     limit: Limit = 1000,
 ) -> None:
-    """Show what runs where: since when, who put it there, why, and whether it is healthy."""
-    from muster.cli.rendering import deployments
+    """Show what runs where: since when, who put it there, why, and whether it is healthy.
 
+    Of one MODEL with each of its workers.
+    """
+    from muster.cli.rendering import deployments, workers
+
+    details: list[Record] = []
     with call.connected() as session:
         found = session.client.deployments(model=model, at=at, limit=limit)
-        if model is not None and not found and at is None:
-            session.client.model(model)
+        if model is not None and at is None:
+            if not found:
+                session.client.model(model)
+            if not call.as_json:
+                details = [session.client.deployment(each["environment"], model) for each in found]
     if not found and not call.as_json:
         of = f" of {model}" if model else ""
         call.note(f"Nothing{of} {'was' if at else 'is'} deployed. Next: muster deploy REF")
         return
     call.emit({"items": found, "count": found.total}, lambda: deployments(found, past=at is not None))
     call.left_out(found)
+    if any(detail["instances"] for detail in details):
+        call.out.print(workers(details), highlight=False, soft_wrap=False)
     if not session.served and at is None:
         call.note(f"No server runs on {session.where}, so nothing serves. Next: muster serve")
 

@@ -17,7 +17,7 @@ from muster.http.paging import page, place
 from muster.http.services import Services
 from muster.service.observing import Status, report_view
 from muster.service.registry import change_view
-from muster.service.values import InstanceState, Logged
+from muster.service.values import InstanceState, Logged, WorkerState
 
 _FIRST: Final = ("", "")  # before every place
 
@@ -44,6 +44,25 @@ def state_view(state: InstanceState) -> dict[str, Json]:
         "in_flight": state.in_flight,
         "leaving": state.leaving,
         "runtime": state.runtime,
+        "next_start": rfc3339(state.next_start) if state.next_start else None,
+        "workers": [worker_view(each) for each in state.workers],
+    }
+
+
+def worker_view(state: WorkerState) -> dict[str, Json]:
+    """What a target observed of one worker of a version."""
+    return {
+        "replica": state.replica,
+        "health": state.health,
+        "reason": state.reason,
+        "output": state.output,
+        "process": state.process,
+        "ready_since": rfc3339(state.ready_since) if state.ready_since else None,
+        "restarts": state.restarts,
+        "next_start": rfc3339(state.next_start) if state.next_start else None,
+        "requests": state.requests,
+        "errors": state.errors,
+        "latency_ms": dict(state.latency_ms),
     }
 
 

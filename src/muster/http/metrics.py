@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from muster.http.services import Services
-from muster.service.values import VersionFilter
+from muster.service.values import InstanceState, VersionFilter
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -79,19 +79,26 @@ class RegistryMetrics:
             where = (deployment.environment, deployment.model)
             standing = observer.status(*where).standing
             declared.add_metric((*where, str(deployment.version), standing), 1)
-            for state in observer.states(*where):
-                if state.leaving:  # the version may be there anew, and a series is there once
-                    continue
-                labels = (*where, str(state.number))
-                ready.add_metric(labels, float(state.health == "ready"))
-                requests.add_metric(labels, state.requests)
-                errors.add_metric(labels, state.errors)
-                restarts.add_metric(labels, state.restarts)
-                for quantile, value in state.latency_ms.items():
+            for number, states in _by_number(observer.states(*where)).items():
+                labels = (*where, str(number))
+                ready.add_metric(labels, float(any(state.health == "ready" for state in states)))
+                requests.add_metric(labels, sum(state.requests for state in states))
+                errors.add_metric(labels, sum(state.errors for state in states))
+                restarts.add_metric(labels, sum(state.restarts for state in states))
+                for quantile, value in states[0].latency_ms.items():
                     latency.add_metric((*labels, quantile), value)
         for where in observer.undeclared():
             declared.add_metric((*where, "none", observer.status(*where).standing), 1)
         yield from (declared, ready, requests, errors, restarts, latency)
+
+
+def _by_number(states: Sequence[InstanceState]) -> dict[int, list[InstanceState]]:
+    """What is there to stay. A version that is configured anew is there twice, and one series."""
+    found: dict[int, list[InstanceState]] = {}
+    for state in states:
+        if not state.leaving:
+            found.setdefault(state.number, []).append(state)
+    return found
 
 
 def exposition(durations: Durations) -> bytes:

@@ -77,7 +77,25 @@ class Deployments(Struct):
     next: str | None
 
 
+class WorkerRecord(Struct):
+    """One worker of a version. Requests, errors and latencies are those of the present process."""
+
+    replica: int
+    health: str
+    reason: str
+    output: str
+    process: int | None
+    ready_since: str | None
+    restarts: int
+    next_start: str | None
+    requests: int
+    errors: int
+    latency_ms: dict[str, float]
+
+
 class InstanceRecord(Struct):
+    """A version there, all its workers together; `next_start`, if none is ready: when one is started."""
+
     number: int
     health: str
     active: bool
@@ -92,6 +110,8 @@ class InstanceRecord(Struct):
     in_flight: int
     leaving: bool
     runtime: str | None
+    next_start: str | None
+    workers: list[WorkerRecord]
 
 
 class DeploymentDetail(DeploymentRecord, kw_only=True):

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
 from muster.domain.changes import Actor, Observe
@@ -261,7 +261,8 @@ class Observer:
             case "starting":
                 return Status("starting", active.reason or f"version {active.number} is starting")
             case _:
-                return Status("failed", active.reason or f"version {active.number} does not run")
+                reason = active.reason or f"version {active.number} does not run"
+                return Status("failed", reason + _next_try(active))
 
     def _undeclared(self, model: str, reports: Sequence[Report]) -> Status:
         known = [report for report in reports if report.known]
@@ -351,6 +352,13 @@ class Observer:
                 self._registry.submit(change, MUSTER).result()
             except MusterError as error:
                 log.warning("an observation was not recorded", extra={"error": error.message})
+
+
+def _next_try(state: InstanceState) -> str:
+    """The end of a sentence: that it is not given up, if that is known."""
+    if state.next_start is not None:
+        return f"; next try at {state.next_start.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return "; the next try is under way" if state.workers else ""
 
 
 def report_view(report: Report) -> dict[str, Json]:

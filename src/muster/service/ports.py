@@ -498,8 +498,8 @@ class Routes(Protocol):
         """From now on every request not yet sent goes to `endpoint`; None: nothing is deployed there."""
         ...
 
-    def usage(self, key: str) -> Usage:
-        """What went through the endpoint with that key so far."""
+    def usage(self, key: str, socket: str | None = None) -> Usage:
+        """What went through the endpoint with that key so far, or through one socket of it."""
         ...
 
     def forget(self, key: str) -> None:

@@ -159,12 +159,36 @@ Health = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class InstanceState:
-    """What a target observed of one version there.
+class WorkerState:
+    """What a target observed of one of the workers of a version there.
 
-    `output` is the last the worker wrote (at most 64 KiB); `reason` says in a
-    sentence why it failed. Latency quantiles are in milliseconds. `leaving` says that it
-    gets no more requests, and ends once it has answered the `in_flight` ones.
+    `replica` counts from 1. Requests, errors and latencies are those of the
+    present process, `output` is the last that it and those before it wrote.
+    `next_start` is when another one is started in its place.
+    """
+
+    replica: int
+    health: Health
+    process: int | None = None
+    ready_since: datetime | None = None
+    restarts: int = 0
+    next_start: datetime | None = None
+    reason: str = ""
+    output: str = ""
+    requests: int = 0
+    errors: int = 0
+    latency_ms: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceState:
+    """What a target observed of one version there, all its workers together.
+
+    `output` is the last the workers wrote (at most 64 KiB); `reason` says in a
+    sentence why it failed. `process` is one of those that are ready; `next_start`
+    is when the next worker is started, where none is ready. Latency quantiles are
+    in milliseconds. `leaving` says that it gets no more requests, and ends once it
+    has answered the `in_flight` ones.
     """
 
     number: int
@@ -183,6 +207,8 @@ class InstanceState:
     signature: Fields | None = None
     in_flight: int = 0
     leaving: bool = False
+    next_start: datetime | None = None
+    workers: tuple[WorkerState, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,6 +137,7 @@ class Gateway:
         while True:
             endpoint, socket = await self._ready(environment, model, deadline)
             meter = self._routes.meter(endpoint.key)
+            of_worker = self._routes.worker_meter(endpoint.key, socket)
             meter.in_flight += 1
             self._load[socket] += 1
             status = 503
@@ -168,7 +169,9 @@ class Gateway:
                 if not self._load[socket]:
                     del self._load[socket]
                 if status:
-                    meter.add(loop.time() - began, status >= 500)
+                    seconds = loop.time() - began
+                    meter.add(seconds, status >= 500)
+                    of_worker.add(seconds, status >= 500)
 
     async def _ready(self, environment: str, model: str, deadline: float) -> tuple[Endpoint, str]:
         """The endpoint to send to now, and the socket of its least busy worker; wait for one if need be."""

@@ -21,6 +21,7 @@ class RouteTable(Collector):
         self._writing = threading.Lock()
         self._routes: dict[tuple[str, str], Endpoint] = {}
         self._meters: dict[str, Meter] = {}
+        self._workers: dict[str, dict[str, Meter]] = {}  # by key and socket
         self._labels: dict[str, tuple[str, str, str]] = {}
         self._watchers: tuple[Callable[[], None], ...] = ()
 
@@ -33,6 +34,11 @@ class RouteTable(Collector):
                 if endpoint.key not in self._meters:
                     self._labels[endpoint.key] = (environment, model, str(endpoint.number))
                     self._meters[endpoint.key] = Meter()
+                # A worker that was replaced takes its counts along: no socket is used twice.
+                before = self._workers.get(endpoint.key, {})
+                self._workers[endpoint.key] = {
+                    socket: before.get(socket) or Meter() for socket in endpoint.sockets
+                }
                 self._routes[at] = endpoint
         for watcher in self._watchers:
             watcher()
@@ -45,13 +51,17 @@ class RouteTable(Collector):
         """What to count a request on; one of its own if the endpoint has just been forgotten."""
         return self._meters.get(key) or Meter()
 
+    def worker_meter(self, key: str, socket: str) -> Meter:
+        """The same for one worker of the endpoint."""
+        return self._workers.get(key, {}).get(socket) or Meter()
+
     def watch(self, watcher: Callable[[], None]) -> None:
         """Call `watcher`, on whatever thread, after every switch."""
         with self._writing:
             self._watchers = (*self._watchers, watcher)
 
-    def usage(self, key: str) -> Usage:
-        meter = self._meters.get(key)
+    def usage(self, key: str, socket: str | None = None) -> Usage:
+        meter = self._meters.get(key) if socket is None else self._workers.get(key, {}).get(socket)
         if meter is None:
             return Usage()
         return Usage(meter.in_flight, meter.requests, meter.errors, meter.quantiles_ms())
@@ -59,6 +69,7 @@ class RouteTable(Collector):
     def forget(self, key: str) -> None:
         with self._writing:
             self._meters.pop(key, None)
+            self._workers.pop(key, None)
             self._labels.pop(key, None)
 
     def describe(self) -> list[Metric]:

@@ -55,11 +55,8 @@ class Place:
     def observe(self) -> tuple[InstanceState, ...]:
         """May be called on any thread."""
         traffic, active = self._traffic, self._desired.active
-        states = [pool.state(pool is traffic, self._routes.usage(pool.key)) for pool in self._pools]
-        states += [
-            replace(pool.state(False, self._routes.usage(pool.key)), leaving=True)
-            for pool in tuple(self._leaving)
-        ]
+        states = [pool.state(pool is traffic, self._routes) for pool in self._pools]
+        states += [replace(pool.state(False, self._routes), leaving=True) for pool in tuple(self._leaving)]
         if active is not None and not active.files:
             states.append(InstanceState(active.number, active.config, "recorded", active=True))
         return tuple(sorted(states, key=lambda state: not state.active))
@@ -101,7 +98,7 @@ class Place:
         """Send the traffic where it belongs, and let go of what is not wanted."""
         active = self._pool(self._desired.active)
         if active is not None:
-            active.patient = True
+            active.persist()
         before = self._traffic
         # The version that serves goes on until the new one is ready. If none
         # serves, requests wait for the new one.

@@ -20,15 +20,18 @@ _POLL_S = 0.02
 
 
 class Output:
-    """The last 64 KiB that the workers of one instance wrote. Any thread may call."""
+    """The last 64 KiB that was written; what goes `within` another goes there, too. Any thread may call."""
 
-    def __init__(self) -> None:
+    def __init__(self, within: Output | None = None) -> None:
         self._bytes = b""
+        self._within = within
         self._adding = threading.Lock()
 
     def add(self, chunk: bytes) -> None:
         with self._adding:
             self._bytes = (self._bytes + chunk)[-_OUTPUT_BYTES:]
+        if self._within is not None:
+            self._within.add(chunk)
 
     def text(self) -> str:
         return self._bytes.decode("utf-8", "replace")
