@@ -17,6 +17,7 @@ from muster.http import bodies
 from muster.http.pages import security
 from muster.http.pages.visitor import visitor
 from muster.http.parameters import Given
+from muster.http.problems import refusal
 
 TOKEN = "token"  # noqa: S105  the name of a field
 _KIND = "application/x-www-form-urlencoded"
@@ -90,3 +91,8 @@ async def or_again(
 def problems(refused: MusterError | None) -> dict[str, Problem]:
     """What was wrong, by the name of the field that it stands beside."""
     return {each.field: each for each in refused.problems} if isinstance(refused, Invalid) else {}
+
+
+def status_of(refused: MusterError | None) -> int:
+    """The status of a form that is shown again, or for the first time."""
+    return 200 if refused is None else refusal(refused).status
