@@ -29,6 +29,7 @@ from tests.terminal import BIN, Terminal, free_port
 
 ELSEWHERE = re.compile(r"(make( [a-z]+)?|python3? -m pip install \S+|pip install \S+)( *#.*)?")
 SAID = "@@ said"
+QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}  # nothing leaves this machine
 
 
 def runs(block: Block) -> bool:
@@ -61,7 +62,7 @@ def test_the_commands_of_a_page_do_what_it_says(page: Path, tmp_path: Path) -> N
     done = subprocess.run(
         ["bash", "-c", script],
         cwd=tmp_path,
-        env=Terminal(tmp_path).environment(MUSTER_PORT=str(port), COLUMNS="200"),
+        env=Terminal(tmp_path).environment(MUSTER_PORT=str(port), COLUMNS="200", **QUIET),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
