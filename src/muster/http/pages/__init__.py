@@ -43,12 +43,24 @@ from __future__ import annotations
 from litestar import Router
 from litestar.di import Provide
 
-from muster.http.pages import assets, deploy, live, model, operation, overview, rollback, version, you
+from muster.http.pages import (
+    assets,
+    deploy,
+    history,
+    live,
+    model,
+    moment,
+    operation,
+    overview,
+    rollback,
+    version,
+    you,
+)
 from muster.http.pages.errors import answered_page
 from muster.http.pages.forms import posted
 from muster.http.pages.page import page_of
 
-_PARTS = (assets, live, overview, model, version, deploy, operation, rollback, you)
+_PARTS = (assets, live, overview, model, version, deploy, operation, rollback, history, moment, you)
 
 
 def router() -> Router:

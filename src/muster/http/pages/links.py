@@ -8,8 +8,11 @@
 /rollback/{model}/{environment}
 /edit/{model}            what may change of a model; /edit/{model}/{version} of a version
 /history                 the changes of all models; /history/{commit} one of them
-/compare                 two moments or two versions
-/environments            where versions run; /environments/{environment} one of them
+/moment                  which moment to show; it leads on to any page (?where=) as it was
+/compare                 two moments (?from=, ?to=) or two versions (?this=, ?that=)
+/environments            where versions run; /environments/{environment} one of them, and
+                         /environments/{environment}/{model} what of a model is there
+/delete/{model}          what would go with it; /delete/{model}/{version}
 /settings                how this server is set up
 /you                     by which name your changes go
 /live                    a stream that says when something was recorded
@@ -24,7 +27,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import quote, urlencode
 
-NAVIGATION = (("Overview", "/"),)
+NAVIGATION = (
+    ("Overview", "/"),
+    ("History", "/history"),
+)
 
 
 def address(*segments: str, query: Mapping[str, object] | None = None) -> str:

@@ -22,6 +22,7 @@ from muster.http.pages.visitor import Visitor, visitor
 from muster.http.parameters import Given
 from muster.http.services import Services
 from muster.service.committer import Recorded
+from muster.service.past import moment as time_of
 from muster.service.values import Logged
 
 _NOTHING = "nothing"
@@ -71,6 +72,10 @@ class Page:
     def present(self) -> str:
         """This page's address as it is now."""
         return self.here(at=None)
+
+    def long_ago(self) -> When:
+        """The past moment that is shown, as seen from the present."""
+        return when(self.now, datetime.now(UTC))
 
     def when(self, time: datetime | str) -> When:
         """`time` (RFC 3339 if it is text) as seen from the moment shown."""
@@ -128,7 +133,7 @@ async def page_of(request: Request[Any, Any, Any], services: Given) -> Page:
 
 
 def _page(request: Request[Any, Any, Any], services: Services) -> Page:
-    query = {name: value for name, value in request.query_params.items() if isinstance(value, str)}
+    query = _query(request)
     moment = query.get("at") or None
     at = None if moment is None else services.past.at(moment)
     done = query.get("done")
@@ -138,13 +143,26 @@ def _page(request: Request[Any, Any, Any], services: Services) -> Page:
         visitor=visitor(request.headers, request.scope["scheme"]),
         path=request.scope["path"],
         query=query,
-        now=datetime.now(UTC) if at is None else at.entry.time,
+        now=datetime.now(UTC) if at is None or moment is None else _shown(moment, at),
         head=(index.head() or "") if at is None else at.commit,
         at=at,
         moment=moment,
         done=index.change(done) if done and done != _NOTHING else None,
         done_nothing=done == _NOTHING,
     )
+
+
+def _query(request: Request[Any, Any, Any]) -> dict[str, str]:
+    """What the address asks; several values of one name (boxes that are ticked) with commas between."""
+    found: dict[str, str] = {}
+    for name, value in request.query_params.multi_items():
+        found[name] = f"{found[name]},{value}" if name in found else value
+    return found
+
+
+def _shown(moment: str, at: Logged) -> datetime:
+    """The time that is shown: the one asked for, or that of the commit."""
+    return at.entry.time if at.commit.startswith(moment) else time_of(moment)
 
 
 def _quoted(path: str) -> str:

@@ -20,6 +20,12 @@ class When:
     is_age: bool = True
 
     @property
+    def short(self) -> str:
+        """The day and the clock time, as few words as will do: `14 Nov, 09:30`."""
+        day, month, _ = self.day.split(" ")
+        return f"{day} {month[:3]}, {self.clock}"
+
+    @property
     def ago(self) -> str:
         """The age as part of a sentence."""
         if self.age == "now":
