@@ -20,7 +20,8 @@ from tests.serving import iris
 @contextmanager
 def quiet() -> Iterator[None]:
     """MLflow warns already while it is imported, and of what these tests mean to do."""
-    with warnings.catch_warnings(record=True):  # recorded: it sets filters of its own
+    with warnings.catch_warnings(record=True):  # recorded, too: it sets filters of its own
+        warnings.simplefilter("ignore")
         yield
 
 
