@@ -97,6 +97,22 @@ def test_the_past_is_shown_as_it_was(muster: Run, answer: Callable[..., Any], mo
     assert answer("show", f"{model}/v1", "--at", commit)["deployed_in"] == ["production"]
 
 
+def test_the_past_tells_what_each_instance_had_reported(
+    muster: Run, answer: Callable[..., Any], model: str
+) -> None:
+    for version in ("v1", "v2"):
+        muster("register", model, version)
+    muster("env", "create", model, "--target", "external")
+    muster("deploy", f"{model}/v2", "--to", model)
+    muster("report", model, model, "--version", "v1", "--instance", "pod-1")
+    muster("report", model, model, "--version", "v2", "--instance", "pod-2")
+    commit = answer("log", model, "--limit", "1")["items"][0]["commit"]
+    muster("report", model, model, "--version", "v2", "--instance", "pod-1")
+    then = muster("status", model, "--at", commit)
+    assert "pod-1: version 1 since" in then
+    assert "pod-2: version 2 since" in then
+
+
 def test_answers_for_programs_are_those_of_the_api(
     muster: Run, answer: Callable[..., Any], model: str
 ) -> None:

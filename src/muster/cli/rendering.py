@@ -135,6 +135,8 @@ def deployments(items: Sequence[Record], *, past: bool) -> RenderableType:
     def health(item: Record) -> Text:
         if not past:
             return standing(item.get("status"))
+        if reports := item.get("reports"):
+            return cell("\n".join(map(_reported, reports)))
         seen = item.get("observed")
         return cell(seen and f"{seen.get('observed')} since {short_time(seen.get('time'))}")
 
@@ -150,6 +152,13 @@ def deployments(items: Sequence[Record], *, past: bool) -> RenderableType:
     ]
     last = "OBSERVED" if past else "HEALTH"
     return table(("ENVIRONMENT", "MODEL", "VERSION", "SINCE", "WHO", "WHY", last), rows)
+
+
+def _reported(report: Mapping[str, Any]) -> str:
+    """What an instance outside said last."""
+    what = f"version {report['number']}" if report["number"] is not None else f"sha256:{report['digest']}"
+    silent = "" if report["known"] else ", and was silent then"
+    return f"{report['instance']}: {what} since {short_time(report['since'])}{silent}"
 
 
 def workers(details: Sequence[Mapping[str, Any]]) -> RenderableType:
