@@ -25,7 +25,7 @@ from muster.domain.changes import Actor, Deploy, Note, RollBack
 from muster.domain.errors import Invalid
 from muster.domain.parse import config as parse_config
 from muster.domain.parse import reason as parse_reason
-from muster.domain.parse import registration
+from muster.domain.registering import registration
 from muster.service.registry import change_view
 from muster.service.values import VersionFilter
 from muster.settings import Settings, load

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from muster.domain import parse
+from muster.domain import parse, registering
 from muster.domain.codec import encode
 from muster.domain.errors import Invalid, Problem
 from muster.domain.records import Config
@@ -36,7 +36,7 @@ def problems(run: Callable[[], object]) -> list[Problem]:
 
 def wrong(body: object, *, strict: bool = True) -> dict[str, str]:
     """The rule that each field of a registration breaks."""
-    return {p.field: p.rule for p in problems(lambda: parse.registration(body, strict=strict))}
+    return {p.field: p.rule for p in problems(lambda: registering.registration(body, strict=strict))}
 
 
 def nested(depth: int) -> Any:
@@ -46,9 +46,23 @@ def nested(depth: int) -> Any:
     return value
 
 
+class TestTrainingData:
+    def test_several_data_sets_are_one_with_others(self) -> None:
+        said = {
+            "name": "iris",
+            "digest": "4c2a",
+            "context": "training",
+            "others": [{"uri": "s3://b/test.csv", "rows": 30}],
+        }
+        change, _ = registering.registration(GOOD | {"training_data": said}, strict=True)
+        assert change.training_data == said
+        wrongly = {"others": [{"rows": -1}, "x", {"others": [{"name": "deeper"}]}]}
+        assert set(wrong(GOOD | {"training_data": wrongly})) == {"training_data.others[0].rows"}
+
+
 class TestRegistrations:
     def test_the_four_fields_are_enough(self) -> None:
-        change, why = parse.registration(GOOD, strict=True)
+        change, why = registering.registration(GOOD, strict=True)
         assert (change.model, change.label) == ("sentiment_classifier", "v1.0")
         assert (change.description, change.training_data) == ("Reads reviews", "reviews-2026")
         assert (change.stage, change.pending, why) == ("development", False, "")
@@ -66,7 +80,7 @@ class TestRegistrations:
             "training_data": {"name": "reviews", "sha256": DIGEST.upper(), "rows": 0},
             "reason": "  better\r\nrecall  ",
         }
-        change, why = parse.registration(said, strict=True)
+        change, why = registering.registration(said, strict=True)
         assert change.tags == said["tags"]
         assert change.metrics == said["metrics"]
         assert change.params == said["params"]
@@ -116,18 +130,18 @@ class TestRegistrations:
 
     def test_an_optional_one_may_be_null(self) -> None:
         optional = ("owner", "tags", "metrics", "params", "source", "bases", "reason", "deployment_status")
-        assert parse.registration(GOOD | dict.fromkeys(optional), strict=True) == parse.registration(
-            GOOD, strict=True
-        )
+        assert registering.registration(
+            GOOD | dict.fromkeys(optional), strict=True
+        ) == registering.registration(GOOD, strict=True)
 
     def test_the_full_api_asks_for_a_name_only(self) -> None:
-        change, _ = parse.registration({"name": "iris", "pending": True}, strict=False)
+        change, _ = registering.registration({"name": "iris", "pending": True}, strict=False)
         assert (change.label, change.pending, change.training_data) == (None, True, None)
         assert wrong({}, strict=False) == {"name": "is required"}
 
     def test_an_external_model_says_what_it_is_and_only_it_does(self) -> None:
         outside = {"provider": "a cloud", "model": "large", "snapshot": "2026-01-31"}
-        change, _ = parse.registration(GOOD | {"kind": "external", "external": outside}, strict=True)
+        change, _ = registering.registration(GOOD | {"kind": "external", "external": outside}, strict=True)
         assert change.external == outside
         assert set(wrong(GOOD | {"kind": "external"})) == {"external"}
         assert set(wrong(GOOD | {"external": outside})) == {"external"}
@@ -144,7 +158,7 @@ class TestRegistrations:
         many = {f"t{at}": "" for at in range(1001)}
         assert wrong(GOOD | {"tags": many}) == {"tags": "must have at most 1,000"}
         del many["t0"]
-        assert len(parse.registration(GOOD | {"tags": many}, strict=True)[0].tags) == 1000
+        assert len(registering.registration(GOOD | {"tags": many}, strict=True)[0].tags) == 1000
 
     @pytest.mark.parametrize("value", ["a\0b", "\ud800", "a\udfffb"])
     @pytest.mark.parametrize("field", ["description", "training_data", "owner", "reason", "name"])
@@ -162,7 +176,7 @@ class TestRegistrations:
         assert set(wrong(GOOD | {"params": {"n": 10**10_000}, "x": 10**10_000})) == {"params.n", "x"}
 
     def test_params_are_at_most_eight_levels_deep(self) -> None:
-        assert parse.registration(GOOD | {"params": {"x": nested(8)}}, strict=True)[0].params == {
+        assert registering.registration(GOOD | {"params": {"x": nested(8)}}, strict=True)[0].params == {
             "x": nested(8)
         }
         (rule,) = wrong(GOOD | {"params": {"x": nested(9)}}).values()
@@ -177,7 +191,7 @@ class TestRegistrations:
     @pytest.mark.parametrize("key", ["\ud800", "a\0b", "x" * 10_000, "\u202e"])
     def test_a_field_with_an_impossible_name_can_be_told_of(self, key: str) -> None:
         for body in (GOOD | {key: 1}, GOOD | {"tags": {key: 1}}, GOOD | {"params": {"a": {key: object()}}}):
-            for problem in problems(partial(parse.registration, body, strict=True)):
+            for problem in problems(partial(registering.registration, body, strict=True)):
                 assert len(str(problem)) < 800
 
     @given(
@@ -194,7 +208,7 @@ class TestRegistrations:
     def test_any_body_is_taken_or_refused(self, body: Any) -> None:
         body = GOOD | body if isinstance(body, dict) else body
         try:
-            change, _ = parse.registration(body, strict=True)
+            change, _ = registering.registration(body, strict=True)
             answer: Any = {"params": change.params, "metrics": change.metrics, "tags": change.tags}
         except Invalid as refused:
             answer = refused.facts()

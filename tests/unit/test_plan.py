@@ -302,6 +302,31 @@ class TestFiles:
         with pytest.raises(Immutable):
             plan(attach(path="c"), state)
 
+    def test_what_made_a_version_may_come_with_its_files_where_the_record_does_not_say_it(
+        self, state: State
+    ) -> None:
+        state.do(register(metrics={"auc": 0.9}, source={"uri": "models:/m-1"}), attach())
+        facts = c.Facts(
+            metrics={"auc": 0.1, "f1": 0.8},
+            params={"layers": "3"},
+            training_data={"name": "reviews"},
+            source={"uri": "elsewhere", "commit": "abc", "user": "ada"},
+        )
+        said = state.record("digits", 1)["training_data"]
+        state.do(c.Finalize("digits", 1, facts=facts))
+        record = state.record("digits", 1)
+        assert record["metrics"] == {"auc": 0.9, "f1": 0.8}
+        assert record["params"] == {"layers": "3"}
+        assert record["training_data"] == (said or {"name": "reviews"})
+        assert record["source"] == {"uri": "models:/m-1", "commit": "abc", "user": "ada"}
+
+    def test_one_that_was_registered_with_its_files_to_come_says_itself_what_made_it(
+        self, state: State
+    ) -> None:
+        state.do(register(pending=True), attach())
+        with pytest.raises(Immutable, match="was registered with its metrics"):
+            plan(c.Finalize("digits", 1, facts=c.Facts(params={"layers": "3"})), state)
+
     def test_one_that_runs_elsewhere_takes_none(self, state: State) -> None:
         state.do(register(model_kind="external", external={"provider": "p", "model": "m"}))
         with pytest.raises(Immutable, match="runs elsewhere"):

@@ -13,8 +13,9 @@ from muster.domain.changes import Actor, RegisterVersion
 from muster.domain.errors import Invalid, Problem
 from muster.domain.messages import rfc3339
 from muster.domain.names import model_id as id_of
-from muster.domain.parse import registration, text
+from muster.domain.parse import text
 from muster.domain.records import Json
+from muster.domain.registering import registration
 from muster.service.past import moment
 
 _CONTENT: Final = ("name", "version", "description", "training_data", "deployment_status")

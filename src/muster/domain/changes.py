@@ -177,13 +177,28 @@ class DetachFile(Change):
 
 
 @dataclass(frozen=True, slots=True)
+class Facts:
+    """What made a version, as far as somebody can say."""
+
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    params: Fields = field(default_factory=dict)
+    training_data: str | Fields | None = None
+    source: Fields | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Finalize(Change):
-    """The set of files is fixed for ever; `signature` was read from them."""
+    """The set of files is fixed for ever; `signature` was read from them.
+
+    Where the files came after a version was registered, `facts` come with them: they
+    fill in what its record does not say, and change nothing that it says.
+    """
 
     kind: ClassVar[str] = "finalize"
     model: str
     number: int
     signature: Fields | None = None
+    facts: Facts = field(default_factory=Facts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,9 +79,26 @@ def _(change: c.Finalize, before: Snapshot) -> Plan:
         return Plan("", change.model, change.number)
     if not version.files:
         raise Conflict(f"{version.model_id} has no files yet: upload at least one, then finalize")
-    final = replace(version, state="final", signature=change.signature)
+    final = replace(_with_facts(version, change.facts), state="final", signature=change.signature)
     subject = f"Finalize {version.model} {version.label or version.number} ({_counted(version.files)})"
     return Plan(subject, change.model, change.number, edits=dict([file_of_version(final)]))
+
+
+def _with_facts(version: Version, facts: c.Facts) -> Version:
+    """The version with what it did not say; what it said stays."""
+    if facts == c.Facts():
+        return version
+    if not version.files_attached:
+        raise Immutable(
+            f"{version.model_id} was registered with its metrics, params, training_data and source"
+        )
+    return replace(
+        version,
+        metrics={**facts.metrics, **version.metrics},
+        params={**facts.params, **version.params},
+        training_data=facts.training_data if version.training_data is None else version.training_data,
+        source={**(facts.source or {}), **(version.source or {})} or None,
+    )
 
 
 def _counted(files: tuple[Artifact, ...]) -> str:

@@ -14,7 +14,7 @@ from litestar import Request, delete, get, post, put
 from litestar.handlers import HTTPRouteHandler
 from litestar.response import Stream
 
-from muster.domain import names, parse
+from muster.domain import names, parse, registering
 from muster.domain.changes import AttachFile, DetachFile, Finalize
 from muster.domain.errors import Invalid
 from muster.domain.records import Artifact, Json
@@ -189,12 +189,13 @@ async def detach(
     "/api/v1/models/{model:str}/versions/{version:str}/finalize",
     status_code=200,
     summary="Fix the set of files for ever",
-    opt={"body": schemas.OnlyReason},
+    opt={"body": schemas.Finalization},
 )
 async def finalize(
     services: Given, asked: Asking, model: InPath, version: InPath
 ) -> Answer[schemas.VersionRecord]:
     form = asked.form()
+    facts = registering.facts(form)
     reason = form.take("reason", parse.reason, "")
     form.close()
     if (first := answered_before(services, asked)) is not None:
@@ -202,9 +203,9 @@ async def finalize(
     name, number = place_of(services.registry, model, version)
     conditioned(Finalize(name, number), asked.expected)
     if asked.dry_run:
-        finalization = partial(services.registry.finalization, name, number)
+        finalization = partial(services.registry.finalization, name, number, facts)
         return await previewed(services, await services.pools.writes.run(finalization))
-    work = partial(services.registry.finalize, name, number, asked.actor, reason, asked.request)
+    work = partial(services.registry.finalize, name, number, asked.actor, reason, asked.request, facts)
     return version_answer(services)(await services.pools.writes.run(work))
 
 

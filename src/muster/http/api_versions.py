@@ -11,7 +11,7 @@ from litestar import Request, delete, get, patch, post, put
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import QueryParameter
 
-from muster.domain import parse
+from muster.domain import parse, registering
 from muster.domain.changes import UNSET, DeleteVersion, Note, SetStage, UpdateVersion
 from muster.domain.errors import Invalid
 from muster.domain.records import KINDS, STAGES
@@ -111,7 +111,7 @@ async def register(services: Given, asked: Asking, model: InPath) -> Answer[sche
         if "name" in body:
             raise Invalid.one("name", body["name"], "is said by the path, not by the body")
         body = {**body, "name": model}
-    change, reason = parse.registration(body, strict=False)
+    change, reason = registering.registration(body, strict=False)
     return await write(services, asked, reason, lambda: change, version_answer(services, 201))
 
 

@@ -10,7 +10,7 @@ import msgspec
 from litestar import Request, get, post
 from litestar.handlers import HTTPRouteHandler
 
-from muster.domain import names, parse
+from muster.domain import names, parse, registering
 from muster.domain.changes import Deploy, RollBack
 from muster.domain.errors import Invalid, NotFound
 from muster.domain.records import STAGES, Config, Json
@@ -113,7 +113,7 @@ async def register(services: Given, asked: Asking) -> Answer[schemas.Registered]
 
 async def registered(services: Services, asked: Asked) -> Answer[schemas.Registered]:
     """The answer to a registration."""
-    change, reason = parse.registration(asked.body, strict=True)
+    change, reason = registering.registration(asked.body, strict=True)
 
     def answer(recorded: Recorded) -> Answer[Any]:
         model_id = names.model_id(change.model, change.label, recorded.number or 0)

@@ -26,17 +26,24 @@ class Body(Struct, forbid_unknown_fields=True, omit_defaults=True):
 # ------------------------------------------------------------ parts of records
 
 
-class TrainingData(Body):
+class DataSet(Body):
     name: Name | None = None
     uri: Text | None = None
     sha256: Sha256 | None = None
+    digest: Annotated[Name | None, Meta(description="As a tracking server makes it")] = None
     rows: Annotated[int, Meta(ge=0)] | None = None
+    context: Annotated[Name | None, Meta(description="What it was for")] = None
+
+
+class TrainingData(DataSet):
+    others: Annotated[list[DataSet] | None, Meta(description="If there were several")] = None
 
 
 class Source(Body):
     repository: Text | None = None
     commit: Text | None = None
     dirty: bool | None = None
+    user: Annotated[Name | None, Meta(description="Who ran what made it")] = None
     run_url: Text | None = None
     run_id: Text | None = None
     uri: Annotated[Text | None, Meta(description="Where its files are said to be")] = None
@@ -305,6 +312,16 @@ class NewNote(Body):
     """`message` becomes the subject of the commit; what follows its first line, the body."""
 
     message: Reason
+    reason: Reason | None = None
+
+
+class Finalization(Body):
+    """Of a version that was registered before its files came, what made it, unless it says so already."""
+
+    metrics: dict[str, float] | None = None
+    params: dict[str, Any] | None = None
+    training_data: Text | TrainingData | None = None
+    source: Source | None = None
     reason: Reason | None = None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from muster.domain.changes import Actor, AttachFile, Change, Finalize, RenameModel
+from muster.domain.changes import Actor, AttachFile, Change, Facts, Finalize, RenameModel
 from muster.domain.errors import Immutable, MusterError, NotFound
 from muster.domain.messages import rfc3339
 from muster.domain.names import Reference, card_path
@@ -206,16 +206,22 @@ class Registry:
         return file, recorded
 
     def finalize(
-        self, model: str, number: int, actor: Actor, reason: str = "", request: Request | None = None
+        self,
+        model: str,
+        number: int,
+        actor: Actor,
+        reason: str = "",
+        request: Request | None = None,
+        facts: Facts | None = None,
     ) -> Recorded:
         """Fix the set of files for ever, with the signature read from them. Blocks."""
-        return self.submit(self.finalization(model, number), actor, reason, request).result()
+        return self.submit(self.finalization(model, number, facts), actor, reason, request).result()
 
-    def finalization(self, model: str, number: int) -> Finalize:
+    def finalization(self, model: str, number: int, facts: Facts | None = None) -> Finalize:
         """The change that fixes a version's files, with the signature read from them. Blocks."""
         version = self.version(model, number)
         signature = self.signature(version.files) if version.state == "pending" else None
-        return Finalize(model, number, signature)
+        return Finalize(model, number, signature, facts or Facts())
 
     def signature(self, files: Sequence[Artifact]) -> Fields | None:
         """The signature of the model among `files`, which are in the store; see `Inspector`. Blocks."""
