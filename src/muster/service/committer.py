@@ -21,7 +21,7 @@ import queue
 import re
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -39,7 +39,7 @@ from muster.service.ports import Building, Built, Clock, Index, Lock, Publisher,
 from muster.service.values import HeadMoved, Logged, NewCommit
 
 MAX_BATCH: Final = 64
-LINGER_S: Final = 0.004
+LINGER_S: Final = 0.004  # for one more; five times that for all of them
 ATTEMPTS: Final = 20
 
 # What goes on when the disk is full, from the reserve that is kept for it.
@@ -95,6 +95,9 @@ class Submission:
     outcome: Future[Recorded]
 
 
+_Queue = queue.SimpleQueue[Submission | None]
+
+
 class Committer:
     """Turns submitted changes into commits, one batch at a time."""
 
@@ -119,7 +122,7 @@ class Committer:
         self._reserve = reserve
         self._crash = crash
         self._after = after
-        self._queue: queue.SimpleQueue[Submission | None] = queue.SimpleQueue()
+        self._queue: _Queue = queue.SimpleQueue()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -152,46 +155,25 @@ class Committer:
     def _run(self) -> None:
         writers = 1
         while (first := self._queue.get()) is not None:
-            batch, ended = self._gathered(first, writers)
-            # From here on nobody can give a change up: what is written is also answered.
-            kept = [each for each in batch if each.outcome.set_running_or_notify_cancel()]
-            if kept:
-                self._answer(kept)
-            if ended:
+            batch = _Arriving(self._queue, first, writers)
+            self._answer(batch)
+            if batch.last:
                 return
             # Those just answered, and those who asked meanwhile: so many may ask next.
-            writers = len(batch) + self._queue.qsize()
+            writers = len(batch.taken) + self._queue.qsize()
 
-    def _gathered(self, first: Submission, writers: int) -> tuple[list[Submission], bool]:
-        """A batch that begins with `first`, and whether it is the last one.
-
-        Beside what is queued it waits a moment for those who were answered just now:
-        half as many batches cost a third less time, and one writer alone never waits.
-        """
-        batch = [first]
-        until = time.monotonic() + LINGER_S
-        while len(batch) < MAX_BATCH:
-            left = until - time.monotonic()
-            wait = len(batch) < writers and left > 0
-            try:
-                item = self._queue.get(timeout=left) if wait else self._queue.get_nowait()
-            except queue.Empty:
-                break
-            if item is None:
-                return batch, True
-            batch.append(item)
-        return batch, False
-
-    def _answer(self, batch: list[Submission]) -> None:
+    def _answer(self, batch: _Arriving) -> None:
         """Write the batch; on a full disk only what must go on, into the space that is kept for it."""
+        refusal: Exception | None
         if self._reserve.hold():
             refusal = self._answered(batch)
             if not isinstance(refusal, StorageFull):
                 return
         else:
             refusal = StorageFull(_FULL)
-        urgent = [submission for submission in batch if isinstance(submission.change, URGENT)]
-        for submission in batch:
+        every = list(batch)
+        urgent = [submission for submission in every if isinstance(submission.change, URGENT)]
+        for submission in every:
             if submission not in urgent:
                 submission.outcome.set_exception(refusal)
         if urgent:
@@ -200,7 +182,7 @@ class Committer:
                 for submission in urgent:
                     submission.outcome.set_exception(refusal)
 
-    def _answered(self, batch: list[Submission]) -> Exception | None:
+    def _answered(self, batch: Iterable[Submission]) -> Exception | None:
         """Write the batch and answer it; on a full disk answer nothing, and give back the refusal."""
         outcomes: Sequence[Recorded | Exception]
         try:
@@ -211,9 +193,9 @@ class Committer:
             refusal = _refused_by_disk(error)
             if isinstance(refusal, StorageFull):
                 return refusal
-            outcomes = [refusal] * len(batch)
+            outcomes = [refusal for _ in batch]
         except Exception as error:  # noqa: BLE001  it outlives every fault; callers hear of it
-            outcomes = [error] * len(batch)
+            outcomes = [error for _ in batch]
         for submission, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, Recorded):
                 submission.outcome.set_result(outcome)
@@ -221,7 +203,7 @@ class Committer:
                 submission.outcome.set_exception(outcome)
         return None
 
-    def _write(self, batch: list[Submission]) -> list[Recorded | Exception]:
+    def _write(self, batch: Iterable[Submission]) -> list[Recorded | Exception]:
         """One outcome for each of `batch`.
 
         Raises:
@@ -236,7 +218,7 @@ class Committer:
                     continue
         raise Unavailable("another writer was faster every time; try again")
 
-    def _attempt(self, batch: list[Submission]) -> list[Recorded | Exception]:
+    def _attempt(self, batch: Iterable[Submission]) -> list[Recorded | Exception]:
         written = _Batch(self._publisher)
         published: list[Logged] = []
         self._crash("write-begun")
@@ -302,6 +284,52 @@ def repeated(request: Request, digest: str, logged: Logged) -> Recorded:
     if digest != request.digest:
         raise KeyReused(f"the idempotency key {request.key!r} came before, with another request")
     return Recorded(logged, logged.entry.model, logged.entry.number, repeated=True)
+
+
+class _Arriving:
+    """The submissions of one batch, as they come; the same ones again when it is gone through again.
+
+    Beside what is queued it waits a moment for those who were answered just now:
+    half as many batches cost a third less time, and one writer alone never waits.
+    The first are planned meanwhile.
+    """
+
+    def __init__(self, waiting: _Queue, first: Submission, writers: int) -> None:
+        self.taken: list[Submission] = []
+        self.last = False
+        self._queue = waiting
+        self._writers = writers
+        self._until = time.monotonic() + 5 * LINGER_S
+        self._begun = False
+        self._takes(first)
+
+    def __iter__(self) -> Iterator[Submission]:
+        yield from self.taken
+        if self._begun:
+            return
+        self._begun = True
+        while (arrived := self._arrived()) is not None:
+            if self._takes(arrived):
+                yield arrived
+
+    def _takes(self, submission: Submission) -> bool:
+        # From here on nobody can give the change up: what is written is also answered.
+        if running := submission.outcome.set_running_or_notify_cancel():
+            self.taken.append(submission)
+        return running
+
+    def _arrived(self) -> Submission | None:
+        """The next one; None if the batch is whole."""
+        if len(self.taken) == MAX_BATCH:
+            return None
+        left = min(self._until - time.monotonic(), LINGER_S)
+        wait = len(self.taken) < self._writers and left > 0
+        try:
+            found = self._queue.get(timeout=left) if wait else self._queue.get_nowait()
+        except queue.Empty:
+            return None
+        self.last = found is None
+        return found
 
 
 class _Batch:
