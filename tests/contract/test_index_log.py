@@ -123,6 +123,18 @@ class TestCounting:
         index.rebuild(others[-1][0], others, earlier.in_tree_order())
         assert index.count_changes(wanted) == 1
 
+    def test_a_version_takes_its_count_along_to_its_models_new_name(self, index: SqlIndex) -> None:
+        story = Story(index).begin()
+        story.do(register(), c.Note("digits", 1, "look here"))
+        old, new = (ChangeFilter(model=name, number=1) for name in ("digits", "forms"))
+        assert [index.count_changes(old), index.count_changes(new)] == [2, 0]
+        story.do(c.RenameModel("digits", "forms"))
+        assert [index.count_changes(old), index.count_changes(new)] == [
+            len(positions(index, old)),
+            len(positions(index, new)),
+        ]
+        assert index.count_changes(new) > 2
+
     def test_more_filters_are_counted_than_are_remembered(
         self, index: SqlIndex, log: list[Logged], monkeypatch: pytest.MonkeyPatch
     ) -> None:

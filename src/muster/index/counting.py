@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Integer, Select, bindparam, func, select
+from sqlalchemy import Integer, Select, bindparam, func, literal_column, select
 
+from muster.domain.changes import RenameModel
 from muster.index.database import Readers, sql
 from muster.index.history import LogReads, Shape, matching, shape_of, values_of
 from muster.index.tables import changes, touches
@@ -24,6 +25,11 @@ REMEMBERED: Final = 1024  # filters
 
 _COMMIT_OF = sql(
     select(changes.c.commit_id).where(changes.c.position == bindparam("position", type_=Integer()))
+)
+
+
+_LAST_RENAME = sql(
+    select(func.max(changes.c.position)).where(changes.c.kind == literal_column(f"'{RenameModel.kind}'"))
 )
 
 
@@ -83,8 +89,14 @@ class LogCounts(LogReads):
             if found is None:
                 return None
             self._counted.move_to_end(wanted)
+        if wanted.number is not None and self._renamed_since(found.position):
+            return None  # a version takes its history along to its model's new name
         # The history may have been replaced by another one since.
         return found if self._commit_of(found.position) == found.commit else None
+
+    def _renamed_since(self, position: int) -> bool:
+        row = self._readers.one(_LAST_RENAME)
+        return row is not None and (row[0] or 0) > position
 
     def _remember(self, wanted: ChangeFilter, position: int, count: int) -> None:
         commit = self._commit_of(position)
