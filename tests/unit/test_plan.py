@@ -320,13 +320,6 @@ class TestFiles:
         assert record["training_data"] == (said or {"name": "reviews"})
         assert record["source"] == {"uri": "models:/m-1", "commit": "abc", "user": "ada"}
 
-    def test_one_that_was_registered_with_its_files_to_come_says_itself_what_made_it(
-        self, state: State
-    ) -> None:
-        state.do(register(pending=True), attach())
-        with pytest.raises(Immutable, match="was registered with its metrics"):
-            plan(c.Finalize("digits", 1, facts=c.Facts(params={"layers": "3"})), state)
-
     def test_one_that_runs_elsewhere_takes_none(self, state: State) -> None:
         state.do(register(model_kind="external", external={"provider": "p", "model": "m"}))
         with pytest.raises(Immutable, match="runs elsewhere"):

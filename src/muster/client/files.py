@@ -231,16 +231,76 @@ class FilesOf(Changes):
             return found
         return self._complete(found, local, reason, progress)
 
-    def _complete(
-        self, version: Record, local: list[LocalFile], reason: str, progress: Progress | None
+    def attach(
+        self,
+        ref: str,
+        files: Files,
+        *,
+        facts: Mapping[str, Any] | None = None,
+        reason: str = "",
+        progress: Progress | None = None,
+        dry_run: bool = False,
     ) -> Record:
-        """Bring the files that are missing, take out those that are too many, and finalize."""
+        """Bring the files of a version that was registered without any, and give its record.
+
+        After a failure call it again; if it has these files already, nothing changes.
+        `files` are as in `register`. `facts` may hold `metrics`, `params`, `training_data`
+        and `source`, which fill in what the record does not say.
+
+        Raises:
+            ContentDiffers: it has other files.
+        """
+        local = collected(files)
+        version = self.version(ref)
+        if dry_run:
+            return self._attaching(version, local)
+        return self._complete(version, local, reason, progress, facts, opened=not version["files"])
+
+    def _attaching(self, version: Record, local: list[LocalFile]) -> Record:
+        """What `attach` would do."""
+        there = {file["path"]: file["sha256"] for file in version["files"]}
+        coming = [file for file in local if there.get(file.path) != file.sha256]
+        previews = [
+            self.calls.write(
+                "PUT",
+                _file(place(version), file.path),
+                content=lambda: iter(()),
+                headers={"X-Content-Sha256": file.sha256},
+                dry_run=True,
+            )
+            for file in coming
+        ]
+        objections = {each["message"]: each for preview in previews for each in preview["objections"]}
+        count = f"{len(coming)} file{'' if len(coming) == 1 else 's'}"
+        return Record(
+            dry_run=True,
+            subject=f"Attach {count} to {version['name']} {version['version']}" if coming else "",
+            nothing=not coming,
+            changes=[change for preview in previews for change in preview["changes"]],
+            effects=[],
+            objections=list(objections.values()),
+        )
+
+    def _complete(
+        self,
+        version: Record,
+        local: list[LocalFile],
+        reason: str,
+        progress: Progress | None,
+        facts: Mapping[str, Any] | None = None,
+        *,
+        opened: bool = False,
+    ) -> Record:
+        """Bring the files that are missing, take out those that are too many, and finalize.
+
+        With `opened` a final version that has no file takes them.
+        """
         where = place(version)
         # As it is now: an answer that was given before may be repeated.
         version = self.calls.record(where)
         there = {file["path"]: file["sha256"] for file in version["files"]}
         wanted = {file.path: file.sha256 for file in local}
-        if version["state"] == "final":
+        if version["state"] == "final" and not (opened and not there):
             if there != wanted:
                 raise ContentDiffers(version["model_id"], ["files"])
             return version
@@ -252,7 +312,7 @@ class FilesOf(Changes):
                 self._send(where, file, "", progress)
             elif progress is not None:
                 progress(file.path, file.size, file.size)
-        self.calls.write("POST", f"{where}/finalize", given(reason=reason))
+        self.calls.write("POST", f"{where}/finalize", given(reason=reason, **facts or {}))
         return self.calls.record(where)
 
     def _send(self, where: str, file: LocalFile, reason: str, progress: Progress | None) -> Record:

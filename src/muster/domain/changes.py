@@ -190,8 +190,8 @@ class Facts:
 class Finalize(Change):
     """The set of files is fixed for ever; `signature` was read from them.
 
-    Where the files came after a version was registered, `facts` come with them: they
-    fill in what its record does not say, and change nothing that it says.
+    `facts` fill in what the record does not say, and change nothing that it says: who
+    brings the files may know more than who registered the version.
     """
 
     kind: ClassVar[str] = "finalize"

@@ -86,12 +86,6 @@ def _(change: c.Finalize, before: Snapshot) -> Plan:
 
 def _with_facts(version: Version, facts: c.Facts) -> Version:
     """The version with what it did not say; what it said stays."""
-    if facts == c.Facts():
-        return version
-    if not version.files_attached:
-        raise Immutable(
-            f"{version.model_id} was registered with its metrics, params, training_data and source"
-        )
     return replace(
         version,
         metrics={**facts.metrics, **version.metrics},

@@ -316,7 +316,7 @@ class NewNote(Body):
 
 
 class Finalization(Body):
-    """Of a version that was registered before its files came, what made it, unless it says so already."""
+    """What made the version, where its record does not say it already."""
 
     metrics: dict[str, float] | None = None
     params: dict[str, Any] | None = None
