@@ -23,10 +23,11 @@ from muster.index.rebuild import rebuild
 from muster.index.search import VersionLists
 from muster.index.searching import SearchReads
 from muster.index.snapshot import SqlSnapshot
+from muster.index.spans import SpanReads
 from muster.service.ports import Index, Transaction
 
 
-class SqlIndex(RecordReads, VersionLists, SearchReads, LogCounts, BoardReads):
+class SqlIndex(RecordReads, VersionLists, SearchReads, LogCounts, BoardReads, SpanReads):
     """The index in the file `path`; without one, in a temporary file that `close` removes.
 
     Several objects, in one process or many, may share a file: nothing is kept in

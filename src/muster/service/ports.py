@@ -20,6 +20,7 @@ from muster.domain.snapshot import Snapshot
 from muster.domain.views import Times
 from muster.service.board import Board
 from muster.service.searching import Searches
+from muster.service.spans import Spans
 from muster.service.values import (
     ChangeFilter,
     Desired,
@@ -163,7 +164,7 @@ class Transaction(Snapshot, Protocol):
         ...
 
 
-class Index(Searches, Board, Protocol):
+class Index(Searches, Board, Spans, Protocol):
     """What is asked often, derived from Git; deleting it loses nothing.
 
     Reads may come from any thread and see the last committed transaction.
