@@ -160,6 +160,12 @@ class TestDeploying:
         assert site.declared() == 1
         assert site.world.subjects()[-1] == "Deploy digits v1 to production"
 
+    def test_what_it_needs_is_prepared_before_it_is_started(self, site: Site) -> None:
+        site.target.preparing = ("an environment", "an environment: built")
+        assert site.steps(deploy(number=1)) == [
+            *("checking", "preparing", "preparing", "starting", "ready", "recorded", "switched", "done"),
+        ]
+
     def test_before_it_is_recorded_it_has_no_traffic(self, site: Site) -> None:
         seen: list[list[tuple[int, bool]]] = []
         site.do(deploy(number=1))
