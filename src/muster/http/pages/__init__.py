@@ -46,12 +46,14 @@ from litestar.di import Provide
 from muster.http.pages import (
     assets,
     deploy,
+    files,
     history,
     live,
     model,
     moment,
     operation,
     overview,
+    register,
     rollback,
     version,
     you,
@@ -60,7 +62,21 @@ from muster.http.pages.errors import answered_page
 from muster.http.pages.forms import posted
 from muster.http.pages.page import page_of
 
-_PARTS = (assets, live, overview, model, version, deploy, operation, rollback, history, moment, you)
+_PARTS = (
+    assets,
+    live,
+    overview,
+    model,
+    version,
+    deploy,
+    operation,
+    rollback,
+    history,
+    moment,
+    register,
+    files,
+    you,
+)
 
 
 def router() -> Router:
