@@ -73,15 +73,14 @@ def test_a_row_says_what_is_declared_where_and_by_whom(index: SqlIndex) -> None:
     assert index.board_rows([]) == []
 
 
-def test_owners_are_counted_and_what_runs_without_one_is_named(index: SqlIndex) -> None:
+def test_owners_are_counted(index: SqlIndex) -> None:
     assert index.owners() == [(None, 2), ("Vision", 1)]
-    ((model, environment, by),) = index.unowned(10)
-    assert (model, environment, by.entry.kind) == ("Straße", "production", "deploy")
 
 
-def test_a_model_knows_what_may_be_built_on_it(index: SqlIndex) -> None:
-    assert [found.model_id for found in index.built_on("Straße", 10)] == ["owned_v2"]
-    assert index.built_on("Stra", 10) == []
+def test_versions_with_bases_are_found_once(index: SqlIndex) -> None:
+    (found,) = index.with_bases(0)
+    assert found.model_id == "owned_v2"
+    assert index.with_bases(found.sequence) == []
 
 
 def test_a_board_of_the_past_has_the_models_of_then(index: SqlIndex) -> None:

@@ -29,6 +29,7 @@ from muster.http.methods import BeforeHandler
 from muster.http.metrics import Durations, RegistryMetrics
 from muster.http.openapi import Document, schema_router
 from muster.http.pages.errors import answered_page
+from muster.http.pages.warm import warming
 from muster.http.services import AsgiApp, Mount, Services
 from muster.http.writes import asked
 
@@ -53,7 +54,8 @@ def create_app(services: Services, mounts: Sequence[Mount] = ()) -> AsgiApp:
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        yield
+        async with warming(services):
+            yield
         await services.gateway.close()
         services.pools.close()
 

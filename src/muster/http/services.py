@@ -16,6 +16,7 @@ from muster.service.inbox import Inbox
 from muster.service.observing import Observer
 from muster.service.past import Past
 from muster.service.registry import Registry
+from muster.service.roster import Rosters
 from muster.service.standings import Standings
 from muster.service.values import Logged
 
@@ -186,7 +187,9 @@ class Services:
     changes: Changes = field(default_factory=Changes)
     outcomes: Outcomes = field(default_factory=Outcomes)
     standings: Standings = field(init=False)
+    rosters: Rosters = field(init=False)
 
     def __post_init__(self) -> None:
         self.recorded(self.changes.poke)
         object.__setattr__(self, "standings", Standings(self.registry.index, self.observer))
+        object.__setattr__(self, "rosters", Rosters(self.registry.index))

@@ -6,18 +6,16 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-import msgspec
 from sqlalchemy import ColumnElement, Integer, LargeBinary, Text, bindparam, func, literal_column, or_, select
 
 from muster.index.database import Reads, limited, sql
 from muster.index.entries import logged
 from muster.index.reads import FOUND
-from muster.index.tables import changes, deployments, environments, models, versions
+from muster.index.tables import changes, deployments, models, versions
 from muster.service.board import BoardFilter, BoardRow, Standing
-from muster.service.values import Found, Logged
+from muster.service.values import Found
 
 _PAGE = 100
-_REFERENCES = ("by_version", "by_alias", "by_place", "by_id")
 _NONE: ColumnElement[int] = literal_column("0", Integer())
 
 _model = bindparam("model", type_=Text())
@@ -51,34 +49,17 @@ _OWNERS = sql(
     .group_by(models.c.owner)
     .order_by(models.c.owner)
 )
-_UNOWNED = sql(
-    limited(
-        select(models.c.name, environments.c.name, *changes.c)
-        .select_from(models)
-        .join(deployments, deployments.c.model == models.c.name)
-        .join(environments, environments.c.name == deployments.c.environment)
-        .join(changes, changes.c.position == deployments.c.declared)
-        .where(models.c.live, models.c.owner.is_(None), deployments.c.number.is_not(None))
-        .order_by(environments.c.rank.desc(), models.c.name)
+# An empty list of bases is `[]`, in the one way in which records are encoded.
+_WITH_BASES = sql(
+    select(*FOUND)
+    .select_from(versions)
+    .join(changes, changes.c.position == versions.c.touched)
+    .where(
+        versions.c.live,
+        versions.c.sequence > bindparam("after", type_=Integer()),
+        func.instr(versions.c.document, bindparam("some", type_=LargeBinary())) > _NONE,
     )
-)
-# A base names its version as text, and in the record only.
-_BUILT_ON = sql(
-    limited(
-        select(*FOUND)
-        .select_from(versions)
-        .join(changes, changes.c.position == versions.c.touched)
-        .where(
-            versions.c.live,
-            or_(
-                *(
-                    func.instr(versions.c.document, bindparam(name, type_=LargeBinary())) > _NONE
-                    for name in _REFERENCES
-                )
-            ),
-        )
-        .order_by(versions.c.sequence.desc())
-    )
+    .order_by(versions.c.sequence)
 )
 _NEWEST_THEN = sql(
     limited(
@@ -176,20 +157,10 @@ class BoardReads(Reads):
         """Every owner of live models and how many they have, by name; None is for those without."""
         return [(row[0], row[1]) for row in self._readers.all(_OWNERS)]
 
-    def unowned(self, limit: int) -> list[tuple[str, str, Logged]]:
-        """Models without an owner of which something is deployed, each once, by falling rank, then name."""
-        found: dict[str, tuple[str, str, Logged]] = {}
-        # Each may come once an environment, the highest first.
-        for name, environment, *change in self._readers.all(_UNOWNED, {"limit": limit * 8}):
-            found.setdefault(name, (name, environment, logged(tuple(change))))
-        return list(found.values())[:limit]
-
-    def built_on(self, model: str, limit: int) -> list[Found]:
-        """Live versions of which a base may be a version of `model`, the latest first."""
-        start = b'"ref":' + msgspec.json.encode(model)[:-1]
-        signs = zip(_REFERENCES, (b"/", b"@", b":", b"_"), strict=True)
-        values: dict[str, object] = {name: start + sign for name, sign in signs}
-        return [Found(*row) for row in self._readers.all(_BUILT_ON, values | {"limit": limit})]
+    def with_bases(self, after: int) -> list[Found]:
+        """Live versions with bases that were registered after the sequence `after`, the oldest first."""
+        rows = self._readers.all(_WITH_BASES, {"after": after, "some": b'"bases":[{'})
+        return [Found(*row) for row in rows]
 
     def names_then(self, position: int, text: str | None = None) -> list[str]:
         """The names of the models that were there at that position of the log, with `text` in them."""

@@ -63,18 +63,8 @@ class Board(Protocol):
         """Every owner of live models and how many they have, by name; None is for those without."""
         ...
 
-    def unowned(self, limit: int) -> list[tuple[str, str, Logged]]:
-        """Models without an owner of which something is deployed: model, environment, and who declared it.
-
-        Each once, where the environment's rank is highest; by falling rank, then name.
-        """
-        ...
-
-    def built_on(self, model: str, limit: int) -> list[Found]:
-        """Live versions of which a base may be a version of `model`, the latest first.
-
-        A base is a text; what it means, the reader of the record finds out.
-        """
+    def with_bases(self, after: int) -> list[Found]:
+        """Live versions with bases that were registered after the sequence `after`, the oldest first."""
         ...
 
     def names_then(self, position: int, text: str | None = None) -> list[str]:

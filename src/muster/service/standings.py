@@ -64,6 +64,7 @@ class Standings:
         self._position: int | None = None
         self._standings: dict[Place, Status] = {}
         self._failed: dict[Place, Logged] = {}
+        self._passing: set[Place] = set()
         self._look = Look()
 
     def look(self) -> Look:
@@ -74,6 +75,7 @@ class Standings:
                 self._fill()
             elif not self._follow(new):
                 return self._look
+            self._passing = {at for at, found in self._standings.items() if found.standing in _PASSING}
             self._look = Look.of(self._standings, self._failed)
             return self._look
 
@@ -102,7 +104,7 @@ class Standings:
 
     def _follow(self, new: list[Logged]) -> bool:
         """Look again at what `new` is about; whether anything may be otherwise."""
-        again = {place for place, status in self._standings.items() if status.standing in _PASSING}
+        again = set(self._passing)
         for logged in new:
             self._position = logged.position
             entry, place = logged.entry, _place(logged)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
 from muster.domain.messages import Entry
+from muster.domain.records import Environment
 from muster.http.pages.labels import called
 from muster.http.pages.page import Page
 from muster.http.pages.times import When
+from muster.service.board import BoardFilter
 from muster.service.standings import Look, Place
 
 SHOWN: Final = 6
@@ -38,18 +40,30 @@ class Attention:
     more: int
 
 
-def attention(page: Page, look: Look, unowned: int) -> Attention:
-    """What needs somebody now; `unowned` models have no owner."""
+def attention(page: Page, look: Look, environments: Sequence[Environment]) -> Attention:
+    """What needs somebody now; `environments` are all, by falling rank."""
     everything = sum(len(places) for places in look.troubled.values()) + len(look.failed)
     found = list(islice(_needs(page, look), SHOWN))
-    left = SHOWN - len(found)
-    without = page.services.registry.index.unowned(left) if unowned and left else []
-    for model, environment, by in without:
-        why = f"something of it is deployed in {environment}"
-        since = page.when(by.entry.time)
-        href = page.to("edit", model)
-        found.append(Need("drifted", f"{model} has no owner", why, since, "Name one", href))
+    found += islice(_unowned(page, look, environments), SHOWN - len(found))
     return Attention(found, max(0, everything - SHOWN))
+
+
+def _unowned(page: Page, look: Look, environments: Sequence[Environment]) -> Iterator[Need]:
+    """Models without an owner of which something is deployed, the nearest to customers first."""
+    index = page.services.registry.index
+    if not page.services.rosters.roster().owners.get(None):
+        return
+    names = index.board_names(BoardFilter(owner=""))
+    told = set[str]()
+    for environment in environments:
+        for name in names:
+            if (environment.name, name) not in look.standings or name in told:
+                continue
+            told.add(name)
+            placed = index.board_rows([name])[0].placed.get(environment.name)
+            since = page.when(placed.by.entry.time) if placed else None
+            why = f"something of it is deployed in {environment.name}"
+            yield Need("drifted", f"{name} has no owner", why, since, "Name one", page.to("edit", name))
 
 
 def _needs(page: Page, look: Look) -> Iterator[Need]:

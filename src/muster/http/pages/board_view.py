@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +13,7 @@ from muster.http.pages.labels import called
 from muster.http.pages.page import Mark, Page
 from muster.http.pages.reading import place_then
 from muster.service.board import ORDERS, BoardFilter, BoardRow, Order
+from muster.service.roster import Roster
 from muster.service.standings import Look, Place
 
 ROWS: Final = 40
@@ -79,18 +81,23 @@ def troubled(look: Look, word: str) -> set[str]:
     return found | {place[1] for place in look.failed} if word == "failed" else found
 
 
-def names(page: Page, wanted: Asked, look: Look, environments: list[Environment]) -> list[str]:
+def names(
+    page: Page, wanted: Asked, look: Look, roster: Roster, environments: list[Environment]
+) -> Sequence[str]:
     """The models that match, in the order asked for."""
     index = page.services.registry.index
     if page.at is not None:
         return index.names_then(page.at.position, wanted.text or None)
-    found = index.board_names(
-        BoardFilter(
-            text=wanted.text or None,
-            owner="" if wanted.owner == NOBODY else wanted.owner or None,
-            order=wanted.order,
-            environment=environments[0].name if environments else "",
-        )
+    narrowed = BoardFilter(
+        text=wanted.text or None,
+        owner="" if wanted.owner == NOBODY else wanted.owner or None,
+        order=wanted.order,
+        environment=environments[0].name if environments else "",
+    )
+    found = (
+        roster.names
+        if not (wanted.text or wanted.owner or wanted.order != "name")
+        else index.board_names(narrowed)
     )
     if wanted.health:
         some = troubled(look, wanted.health)
@@ -98,7 +105,7 @@ def names(page: Page, wanted: Asked, look: Look, environments: list[Environment]
     return found
 
 
-def rows(page: Page, shown: list[str], look: Look, environments: list[Environment]) -> list[Row]:
+def rows(page: Page, shown: Sequence[str], look: Look, environments: list[Environment]) -> list[Row]:
     """The rows of the models `shown`."""
     if page.at is not None:
         return [_row_then(page, model, environments) for model in shown]

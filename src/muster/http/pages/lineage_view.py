@@ -6,16 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import msgspec
-
 from muster.domain.errors import NotFound
-from muster.domain.records import Json
+from muster.http.pages.labels import called
 from muster.http.pages.page import Page
 
 MOST: Final = 4  # boxes on a side
+_USERS: Final = 100  # that are looked at
 _STEP, _HEIGHT = 66, 54  # pixels from box to box, and of a box
 _LETTERS: Final = 16
-_decode = msgspec.json.Decoder(dict[str, Json]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,26 +92,24 @@ def _base(page: Page, base: Mapping[str, Any]) -> Source:
         found = page.services.registry.locate(ref)
     except NotFound:
         return Source(ref, relation)
-    label = _decode(found.document)["version"]
+    label = called(page.services.registry.index, found.model, found.number)
     return Source(found.model, f"{label}, {relation}", page.to("m", found.model, label))
 
 
 def _users(page: Page, model: str, number: int) -> list[Source]:
     """The versions of which a base means this one."""
     registry = page.services.registry
-    found = []
-    for user in registry.index.built_on(model, 50):
-        record = _decode(user.document)
-        for base in record["bases"]:
-            try:
-                meant = registry.locate(base["ref"]) if "ref" in base else None
-            except NotFound:
-                continue
-            if meant is not None and (meant.model, meant.number) == (model, number):
-                label = record["version"]
-                found.append(Source(user.model, label, page.to("m", user.model, label)))
-                break
-    return found
+    found: dict[tuple[str, int], Source] = {}
+    for built in page.services.rosters.built_on(model)[:_USERS]:
+        user = registry.index.find_number(built.model, built.number)
+        try:
+            meant = registry.locate(built.base)
+        except NotFound:
+            continue
+        if user is not None and (meant.model, meant.number) == (model, number):
+            label = called(registry.index, built.model, built.number)
+            found[built.model, built.number] = Source(built.model, label, page.to("m", built.model, label))
+    return list(found.values())
 
 
 def _boxes(sources: list[Source], height: int) -> list[Box]:

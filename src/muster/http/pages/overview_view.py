@@ -13,6 +13,7 @@ from muster.http.pages.health import rungs
 from muster.http.pages.page import Page
 from muster.http.pages.reading import environments as environments_of
 from muster.http.pages.times import When
+from muster.service.roster import Roster
 from muster.service.standings import Look
 from muster.service.values import ChangeFilter
 
@@ -60,11 +61,11 @@ def overview(page: Page) -> Overview:
     index = page.services.registry.index
     environments = environments_of(page)
     look = Look() if page.at else page.services.standings.look()
-    owners = [] if page.at else index.owners()
-    unowned = sum(count for owner, count in owners if owner is None)
+    roster = Roster() if page.at else page.services.rosters.roster()
+    unowned = roster.owners.get(None, 0)
     asked = board.asked(page)
-    names = board.names(page, asked, look, environments)
-    models = len(names) if page.at else sum(count for _, count in owners)
+    names = board.names(page, asked, look, roster, environments)
+    models = len(names if page.at else roster.names)
     start = min((asked.page - 1) * board.ROWS, max(0, (len(names) - 1) // board.ROWS * board.ROWS))
     shown = names[start : start + board.ROWS]
     newest = page.at or index.newest()
@@ -75,9 +76,9 @@ def overview(page: Page) -> Overview:
         top=environments[0].name if environments else "",
         troubles=[] if page.at else _troubles(look),
         last_change=page.when(newest.entry.time) if newest else None,
-        attention=None if page.at else attention(page, look, unowned),
+        attention=None if page.at else attention(page, look, environments),
         asked=asked,
-        owners=_owners(owners),
+        owners=_owners(roster),
         chips=[] if page.at else _chips(page, look, asked, models, unowned),
         columns=[(each.name, rungs(each)) for each in environments[: board.COLUMNS]],
         other_columns=max(0, len(environments) - board.COLUMNS),
@@ -101,9 +102,9 @@ def _troubles(look: Look) -> list[tuple[str, int]]:
     return [(word, count) for word, count in counted if count]
 
 
-def _owners(counted: list[tuple[str | None, int]]) -> list[tuple[str, str]]:
+def _owners(roster: Roster) -> list[tuple[str, str]]:
     """Values and words of the list to choose an owner from."""
-    named = [(owner, owner) for owner, _ in counted if owner][:_OWNERS]
+    named = [(owner, owner) for owner in roster.owners if owner][:_OWNERS]
     return [("", "Everyone"), *named, (board.NOBODY, "No owner")]
 
 

@@ -42,8 +42,10 @@ all("form[data-try]").forEach((form) => {
     if (then) now.innerHTML = then.innerHTML; // kept itself, for it is a live region
     else form.submit();
     all("textarea", form).forEach((field) => {
-      const same = page.getElementById(field.id);
-      if (same?.hasAttribute("aria-invalid")) field.setAttribute("aria-invalid", "true"); else field.removeAttribute("aria-invalid");
+      const wrong = page.getElementById(`${field.id}-wrong`);
+      if (!wrong) return;
+      document.getElementById(wrong.id).innerHTML = wrong.innerHTML;
+      if (wrong.textContent) field.setAttribute("aria-invalid", "true"); else field.removeAttribute("aria-invalid");
     });
   });
 });
