@@ -10,7 +10,7 @@ from muster.domain import changes as c
 from muster.domain.errors import MusterError
 from muster.domain.objections import objections, unconditional
 from muster.domain.plan import plan
-from tests.builders import deploy, register
+from tests.builders import an_artifact, deploy, register
 from tests.unit.states import State
 from tests.unit.test_plan_sequences import many, mutations
 
@@ -42,10 +42,22 @@ def state() -> State:
             c.UpdateModel("digits", tags={f"k{n}": "" for n in range(1001)}, expected=OLD),
             ["stale", "invalid"],
         ),
+        (c.DetachFile("digits", 1, "none"), ["not_found", "immutable"]),
     ],
 )
 def test_one_objection_hides_no_other(state: State, change: c.Change, codes: list[str]) -> None:
     assert sorted(each.code for each in objections(change, state)) == sorted(codes)
+
+
+def test_a_label_may_be_wrong_in_two_ways(state: State) -> None:
+    state.do(register("a", "9_1"), register("a_9", "first"))
+    assert [each.code for each in objections(register("a_9", "1"), state)] == ["invalid", "conflict"]
+
+
+def test_a_file_may_come_too_late_and_beside_the_wrong_one(state: State) -> None:
+    state.do(c.AttachFile("digits", 3, an_artifact("weights.bin")), c.Finalize("digits", 3))
+    late = c.AttachFile("digits", 3, an_artifact("Weights.bin"))
+    assert [each.code for each in objections(late, state)] == ["immutable", "conflict"]
 
 
 def test_what_a_change_would_do_is_known_though_its_condition_fails(state: State) -> None:

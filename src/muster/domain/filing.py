@@ -57,13 +57,23 @@ def _(change: c.AttachFile, before: Snapshot) -> Plan:
     return Plan(subject, change.model, change.number, edits=edits)
 
 
+def check_listed(version: Version, path: str) -> None:
+    """Refuse a path that is none of the version's files."""
+    if not any(file.path == path for file in version.files):
+        raise NotFound("file", f"{version.reference}/{path}")
+
+
+def check_pending(version: Version) -> None:
+    """Refuse to take anything out of what is final."""
+    if version.state != "pending":
+        raise Immutable(f"{version.model_id} is final: its files are fixed; register a new version")
+
+
 @plan.register
 def _(change: c.DetachFile, before: Snapshot) -> Plan:
     version = live_version(before, change.model, change.number)
-    if not any(file.path == change.path for file in version.files):
-        raise NotFound("file", f"{version.reference}/{change.path}")
-    if version.state != "pending":
-        raise Immutable(f"{version.model_id} is final: its files are fixed; register a new version")
+    check_listed(version, change.path)
+    check_pending(version)
     return Plan(
         f"Detach {change.path} from {version.model} {version.label or version.number}",
         change.model,

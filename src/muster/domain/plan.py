@@ -153,19 +153,8 @@ def _(change: c.RegisterVersion, before: Snapshot) -> Plan:
         there = before.labelled(change.model, change.label)
         if there is not None:
             return _registered_before(change, before, there, registered)
-        if change.label.isdigit() and change.label != str(number):
-            raise Invalid.one(
-                "version",
-                change.label,
-                f"a label of digits must equal the version's number, here {number}",
-            )
-    new_id = model_id(change.model, change.label, number)
-    if (taken := before.identified(new_id)) is not None:
-        raise Conflict(
-            f"the model id {new_id} belongs to model {taken[0]!r}, version {taken[1]} already; "
-            f"model {change.model!r} with version {change.label!r} would give the same id: "
-            "choose another label"
-        )
+        check_label(change.label, number)
+    new_id = free_id(before, change, number)
     version = Version(
         model=change.model,
         number=number,
@@ -200,6 +189,26 @@ def _(change: c.RegisterVersion, before: Snapshot) -> Plan:
         number,
         edits=edits,
     )
+
+
+def check_label(label: str, number: int) -> None:
+    """Refuse a label of digits that is not the number of the version, which that would name, too."""
+    if label.isdigit() and label != str(number):
+        raise Invalid.one(
+            "version", label, f"a label of digits must equal the version's number, here {number}"
+        )
+
+
+def free_id(before: Snapshot, change: c.RegisterVersion, number: int) -> str:
+    """The model id of the version to be; refused if another goes by it."""
+    new_id = model_id(change.model, change.label, number)
+    if (taken := before.identified(new_id)) is not None:
+        raise Conflict(
+            f"the model id {new_id} belongs to model {taken[0]!r}, version {taken[1]} already; "
+            f"model {change.model!r} with version {change.label!r} would give the same id: "
+            "choose another label"
+        )
+    return new_id
 
 
 def _registered_before(change: c.RegisterVersion, before: Snapshot, number: int, registered: str) -> Plan:
