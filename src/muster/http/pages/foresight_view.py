@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from muster.domain.changes import RollBack
 from muster.domain.errors import MusterError, NotFound, NothingToRestore, UnderWay
 from muster.domain.records import Config, Fields
 from muster.http.pages.labels import called
@@ -88,7 +89,7 @@ def foreseen(page: Page, change: Placing, now: Running | None, then: Running | N
             *_stages(page, change, preview),
             *_content(page, change, now, then),
         ]
-        + (_configs(now, then) if then else []),
+        + (_configs(change, now, then) if then else []),
         unchanged=_unchanged(page, change.model, now, then),
         told=preview.effects,
         objections=[objection(page, change, each) for each in preview.objections],
@@ -195,8 +196,11 @@ def _training(was: Any, becomes: Any) -> list[Row]:
 def _data(data: Any) -> str:
     if not isinstance(data, dict):
         return str(data or "")
-    name = data.get("name") or data.get("uri") or f"sha256 {data.get('sha256', '')[:12]}…"
-    return f"{name}, {data['rows']:,} rows" if "rows" in data else str(name)
+    digest = f"sha256 {data['sha256'][:12]}…" if "sha256" in data else "a data set"
+    name = data.get("name") or data.get("uri") or digest
+    rows = f", {data['rows']:,} rows" if "rows" in data else ""
+    others = f" and {len(data['others'])} more" if data.get("others") else ""
+    return f"{name}{rows}{others}"
 
 
 def _files(was: Sequence[Mapping[str, Any]], becomes: Sequence[Mapping[str, Any]]) -> list[Row]:
@@ -244,7 +248,7 @@ def variable(value: str | Fields) -> str:
     return value if isinstance(value, str) else f"secret, from {value['from']}"
 
 
-def _configs(now: Running | None, then: Running) -> list[Row]:
+def _configs(change: Placing, now: Running | None, then: Running) -> list[Row]:
     becomes = settings(then.config)
     was = settings(now.config) if now else {}
     plain = settings(Config())
@@ -253,7 +257,7 @@ def _configs(now: Running | None, then: Running) -> list[Row]:
         before, after = was.get(name, ""), becomes.get(name, "")
         if before == after or (now is None and after == plain.get(name)):
             continue
-        so = "as it was set for this version" if now and now.number != then.number else "set here"
+        so = "as it ran here then" if isinstance(change, RollBack) else "set in this form"
         rows.append(Row(name, before, after, so if after else "not set any more"))
     return rows
 

@@ -3,9 +3,11 @@
 /                        what runs where
 /m/{model}               a model
 /m/{model}/{version}     a version, by label or number
-/register                a new version
+/register                a new version; /register/{model}/{version} its files, until they are fixed
 /deploy/{model}          put a version into service (?version=, ?environment=)
+/operation/{id}          how far that has come
 /rollback/{model}/{environment}
+/undeploy/{model}/{environment}
 /edit/{model}            what may change of a model; /edit/{model}/{version} of a version
 /history                 the changes of all models; /history/{commit} one of them
 /moment                  which moment to show; it leads on to any page (?where=) as it was

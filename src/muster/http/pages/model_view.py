@@ -39,6 +39,7 @@ class Stop:
     mark: Mark | None
     detail: str
     note: str
+    deployed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +190,7 @@ def _stop(page: Page, name: str, place: Place, listed: Sequence[Mapping[str, Any
         page.mark(by) if by else None,
         _detail(place),
         note,
+        place.number is not None,
     )
 
 

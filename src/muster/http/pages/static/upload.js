@@ -65,7 +65,7 @@ document.querySelectorAll("form[data-upload]").forEach((form) => {
     const wrong = await send(form, item, (loaded, total) => { bar.max = total; bar.value = loaded; });
     bar.remove();
     row.querySelector(".dot").dataset.h = wrong ? "failed" : "ready";
-    state.textContent = wrong || `${size(item.file.size)}, stored`;
+    state.textContent = ` ${wrong || `${size(item.file.size)}, stored`}`;
     if (wrong) failed += 1; else there += 1;
     tell();
   };
