@@ -45,6 +45,7 @@ from litestar.di import Provide
 
 from muster.http.pages import (
     assets,
+    compare,
     deploy,
     files,
     history,
@@ -64,6 +65,7 @@ from muster.http.pages.page import page_of
 
 _PARTS = (
     assets,
+    compare,
     live,
     overview,
     model,
@@ -71,10 +73,10 @@ _PARTS = (
     deploy,
     operation,
     rollback,
-    history,
-    moment,
     register,
     files,
+    history,
+    moment,
     you,
 )
 

@@ -96,15 +96,20 @@ def _effect(page: Page, change: FieldChange, of: Subject) -> Iterator[Effect]:
         case "":
             what = f"{change.path}: {change.field}"
     numbers = name in ("version", "aliases", "earlier") and kind in ("deployment", "model")
-    was, became = (
-        _said(page, value, of.model if numbers else None) for value in (change.before, change.after)
-    )
-    if was is None and became is None:
-        return
+    effect = difference(page, what, change.before, change.after, of.model if numbers else None)
+    if effect is not None:
+        yield effect
+
+
+def difference(page: Page, what: str, before: Any, after: Any, model: str | None = None) -> Effect | None:
+    """One field in words, None if it is the same; numbers are versions of `model`, if that is given."""
+    was, became = _said(page, before, model), _said(page, after, model)
+    if was == became:
+        return None
     lines = _lines(was, became)
     if lines:
         was, became = _counted(was), _counted(became)
-    yield Effect(what, _short(was), _short(became), lines)
+    return Effect(what, _short(was), _short(became), lines)
 
 
 def _place(path: str) -> tuple[str, tuple[str, ...]]:

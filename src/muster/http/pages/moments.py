@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from muster.domain.errors import Invalid
 
+INSTANT: Final = timedelta(microseconds=1)
+"""What lies between two changes at least."""
+
+_COMMIT: Final = re.compile(r"[0-9a-f]{7,40}")
 _RULE: Final = "must be a time such as 2026-01-31T12:00 (UTC, or with an offset), or a commit's id"
 
 
@@ -24,6 +29,11 @@ def moment(text: str, field: str) -> datetime:
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except OverflowError:
         raise Invalid.one(field, text, _RULE) from None
+
+
+def is_commit(text: str) -> bool:
+    """Whether `text` can only be a commit's id."""
+    return _COMMIT.fullmatch(text) is not None
 
 
 def written(time: datetime) -> str:
