@@ -201,6 +201,17 @@ def test_code_in_the_folder_is_refused_saying_what_to_do(served: Served) -> None
         served.site.apply(1, served.site.instance(files=files, model="code"), model="code")
 
 
+def test_another_python_is_told_and_tried_all_the_same(served: Served) -> None:
+    files = files_of(served.folders["table"])
+    files["python_env.yaml"] = b"python: 3.9.1\ndependencies: [-r requirements.txt]\n"
+    told: list[str] = []
+    instance = served.site.instance(files=files, model="older")
+    served.site.target.prepare(instance, told.append)
+    assert len(told) == 1
+    assert "logged with Python 3.9.1 and runs with 3." in told[0]
+    assert told[0] in served.site.serve(instance).output
+
+
 def test_a_runtime_that_is_named_serves_the_graph_within(served: Served) -> None:
     files = files_of(served.folders["tensor"])
     state = served.site.serve(served.site.instance(files=files, model="graph", runtime="onnx"))

@@ -68,6 +68,7 @@ class TestCode:
                 r"says what skops is to trust \(a\.B\)",
             ),
             (function("mlflow.sklearn"), "is loaded by mlflow.sklearn"),
+            (function("mlflow.sklearn", data="m.pkl") | {"sklearn": SKLEARN}, r"m\.pkl holds a pickle"),
             (flavor("lightgbm", data="m", model_class="lightgbm.sklearn.LGBMRanker"), "holds a pickle"),
             (flavor("lightgbm", data="m", model_class="os.system"), "makes a os.system"),
             (flavor("xgboost", data="m", model_class="subprocess.Popen"), "makes a subprocess.Popen"),

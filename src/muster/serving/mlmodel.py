@@ -163,6 +163,9 @@ class MlModel:
                 return None
             case "lightgbm" if made not in _LIGHTGBM_SKLEARN:
                 return f"{self.path} makes a {made}"
+        if kind == "sklearn" and "data" in self.function:
+            # MLflow before 3 takes the file for a pickle then, whatever the flavour says.
+            return f"{self.function['data']} holds a pickle"
         written = flavor.get("serialization_format")
         if written != "skops":
             return f"{name} holds a pickle ({written or 'pickle'})"
