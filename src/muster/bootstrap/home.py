@@ -23,6 +23,7 @@ from muster.gitstore.repository import Repository, require_git
 from muster.gitstore.reserve import Reserve
 from muster.gitstore.store import GitStore
 from muster.gitstore.upkeep import Upkeep
+from muster.index.checkpoints import Checkpoints
 from muster.index.store import SqlIndex
 from muster.service.committer import Committer
 from muster.service.deployer import Deployer
@@ -249,6 +250,10 @@ def _keep_going(home: Home, stack: ExitStack) -> None:
     upkeep.start()
     stack.callback(upkeep.stop)
     home.recorded.add(lambda _: upkeep.maybe_run())
+    checkpoints = Checkpoints(home.storage.index.path)
+    checkpoints.start()
+    stack.callback(checkpoints.stop)
+    home.recorded.add(lambda _: checkpoints.wrote())
     home.recorded.add(home.reconciler.recorded)
     if home.venvs is not None:  # beside the rest: an old environment may be some gigabytes
         threading.Thread(target=home.venvs.prune, name="muster-venvs", daemon=True).start()
