@@ -8,6 +8,10 @@ from __future__ import annotations
 
 def main() -> None:
     """Run the command that was typed."""
+    from muster.cli.completing import answer_bash, is_asked_by_bash
     from muster.cli.tree import app
 
-    app(prog_name="muster")
+    if is_asked_by_bash():
+        answer_bash(lambda: app(prog_name="muster"))
+    else:
+        app(prog_name="muster")

@@ -12,6 +12,7 @@ import typer
 
 from muster.cli import profile
 from muster.cli.call import Call, command
+from muster.cli.completing import servers
 from muster.cli.server_part import imported
 from muster.domain.errors import Conflict
 from muster.settings import described, load
@@ -117,7 +118,8 @@ def settings(call: Call) -> None:
 
 
 def login(
-    call: Call, url: Annotated[str, typer.Argument(metavar="URL", help="The server's address")]
+    call: Call,
+    url: Annotated[str, typer.Argument(metavar="URL", help="The server's address", autocompletion=servers)],
 ) -> None:
     """Remember a server, for every later command that names no other."""
     from muster.client import Client

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Final, ParamSpec,
 
 import typer
 
+from muster.cli.completing import servers
 from muster.cli.exits import advice, code_of
 from muster.domain.errors import DidNotStart, MusterError
 from muster.settings import Settings, load
@@ -35,7 +36,13 @@ P = ParamSpec("P")
 PANEL: Final = "Everywhere"
 Server = Annotated[
     str | None,
-    typer.Option("--server", metavar="URL", help="The server to talk to (MUSTER_URL)", rich_help_panel=PANEL),
+    typer.Option(
+        "--server",
+        metavar="URL",
+        help="The server to talk to (MUSTER_URL)",
+        rich_help_panel=PANEL,
+        autocompletion=servers,
+    ),
 ]
 Home = Annotated[
     str | None,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from muster.cli.call import Call, command
+from muster.cli.completing import refs
 from muster.cli.options import DryRun, Reason, Ref, Tags, contents, pairs
 from muster.cli.versions import PANEL
 from muster.cli.writes import wrote
@@ -15,7 +16,9 @@ from muster.domain.errors import Invalid, NotFound
 if TYPE_CHECKING:
     from muster.client import Client, Record
 
-RefOrModel = Annotated[str, typer.Argument(metavar="REF|MODEL", help="A version, or a model by its name")]
+RefOrModel = Annotated[
+    str, typer.Argument(metavar="REF|MODEL", help="A version, or a model by its name", autocompletion=refs)
+]
 
 
 def add(app: typer.Typer) -> None:

@@ -6,19 +6,26 @@ from typing import Annotated, Any
 
 import typer
 
+from muster.cli import completing
 from muster.cli.call import Call, command
 from muster.cli.options import DryRun, Limit, Reason
 from muster.cli.versions import listed
 from muster.cli.writes import wrote
 
-Name = Annotated[str, typer.Argument(metavar="ENV", help="The environment's name")]
+Name = Annotated[
+    str, typer.Argument(metavar="ENV", help="The environment's name", autocompletion=completing.environments)
+]
 Target = Annotated[
     str | None, typer.Option("--target", help="What runs the versions: process, or external for others")
 ]
 Rank = Annotated[int | None, typer.Option("--rank", help="The higher, the nearer to customers")]
 Stage = Annotated[
     str | None,
-    typer.Option("--stage", help="The label that a version has while deployed here; 'none' for none"),
+    typer.Option(
+        "--stage",
+        help="The label that a version has while deployed here; 'none' for none",
+        autocompletion=completing.stages,
+    ),
 ]
 Description = Annotated[str | None, typer.Option("--description", metavar="TEXT", help="What it is for")]
 AllowPickle = Annotated[

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, Final, Literal
 import typer
 
 from muster.cli.call import Call, command
+from muster.cli.completing import models, refs
 from muster.cli.options import ByActor, InEnvironment, Kinds, Limit, Since, Until
 from muster.domain.errors import Invalid, NotFound
 
@@ -50,7 +51,8 @@ def add(app: typer.Typer) -> None:
 def log(
     call: Call,
     model: Annotated[
-        str | None, typer.Argument(metavar="[MODEL|REF]", help="Only this model's, or version's")
+        str | None,
+        typer.Argument(metavar="[MODEL|REF]", help="Only this model's, or version's", autocompletion=refs),
     ] = None,
     env: InEnvironment = None,
     by: ByActor = None,
@@ -94,8 +96,15 @@ def _subject(client: Client, text: str) -> tuple[str, int | None]:
 
 def diff(
     call: Call,
-    a: Annotated[str, typer.Argument(metavar="REF|COMMIT", help="A version, or the commit of one change")],
-    b: Annotated[str | None, typer.Argument(metavar="[REF]", help="Another version")] = None,
+    a: Annotated[
+        str,
+        typer.Argument(
+            metavar="REF|COMMIT", help="A version, or the commit of one change", autocompletion=refs
+        ),
+    ],
+    b: Annotated[
+        str | None, typer.Argument(metavar="[REF]", help="Another version", autocompletion=refs)
+    ] = None,
     since: Annotated[
         str | None, typer.Option("--from", metavar="TIME|COMMIT", help="The first as it was then")
     ] = None,
@@ -143,7 +152,9 @@ def export(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write here, not to the output")
     ] = None,
-    model: Annotated[str | None, typer.Option("--model", metavar="NAME", help="Only this model's")] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="NAME", help="Only this model's", autocompletion=models)
+    ] = None,
     env: InEnvironment = None,
     by: ByActor = None,
     kind: Kinds = None,

@@ -9,12 +9,15 @@ from typing import Annotated, Any
 
 import typer
 
+from muster.cli.completing import environments, refs
 from muster.domain.errors import Invalid
 
 Ref = Annotated[
     str,
     typer.Argument(
-        metavar="REF", help="A version: name/v1.0, name/3, name@alias, name:production or a model id"
+        metavar="REF",
+        help="A version: name/v1.0, name/3, name@alias, name:production or a model id",
+        autocompletion=refs,
     ),
 ]
 Reason = Annotated[str, typer.Option("--reason", "-m", metavar="TEXT", help="Why, for the history")]
@@ -32,7 +35,10 @@ Kinds = Annotated[
 ]
 ByActor = Annotated[str | None, typer.Option("--by", metavar="ID", help="Only what this actor did")]
 InEnvironment = Annotated[
-    str | None, typer.Option("--env", metavar="ENV", help="Only what happened in this environment")
+    str | None,
+    typer.Option(
+        "--env", metavar="ENV", help="Only what happened in this environment", autocompletion=environments
+    ),
 ]
 
 

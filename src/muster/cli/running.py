@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from muster.cli import completing
 from muster.cli.call import Call, command
 from muster.cli.options import At, DryRun, Limit, Reason, Ref, document
 from muster.cli.writes import previewed, stepping, wrote
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
     from muster.client import Client, Record
 
 PANEL: Final = "What runs where"
-From = Annotated[str, typer.Option("--in", "--from", metavar="ENV", help="The environment")]
+From = Annotated[
+    str,
+    typer.Option(
+        "--in", "--from", metavar="ENV", help="The environment", autocompletion=completing.environments
+    ),
+]
 
 
 def add(app: typer.Typer) -> None:
@@ -32,7 +38,10 @@ def add(app: typer.Typer) -> None:
 
 def status(
     call: Call,
-    model: Annotated[str | None, typer.Argument(metavar="[MODEL]", help="Only this model")] = None,
+    model: Annotated[
+        str | None,
+        typer.Argument(metavar="[MODEL]", help="Only this model", autocompletion=completing.models),
+    ] = None,
     at: At = None,
     limit: Limit = 1000,
 ) -> None:
@@ -65,7 +74,10 @@ def status(
 def deploy(
     call: Call,
     ref: Ref,
-    to: Annotated[str, typer.Option("--to", metavar="ENV", help="The environment")] = "production",
+    to: Annotated[
+        str,
+        typer.Option("--to", metavar="ENV", help="The environment", autocompletion=completing.environments),
+    ] = "production",
     config: Annotated[
         str | None,
         typer.Option("--config", metavar="JSON|@FILE", help="replicas, threads, env, timeout_s, runtime"),
@@ -111,12 +123,20 @@ def rollback(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="MODEL|REF", help="A model; or a version, refused unless that is what is deployed"
+            metavar="MODEL|REF",
+            help="A model; or a version, refused unless that is what is deployed",
+            autocompletion=completing.refs,
         ),
     ],
     environment: From = "production",
     to: Annotated[
-        str | None, typer.Option("--to", metavar="REF", help="Go back to this one, not to the one before")
+        str | None,
+        typer.Option(
+            "--to",
+            metavar="REF",
+            help="Go back to this one, not to the one before",
+            autocompletion=completing.refs,
+        ),
     ] = None,
     empty: Annotated[
         bool, typer.Option("--empty", help="Nothing before it: leave the environment empty")
@@ -182,8 +202,15 @@ def _deployed(client: Client, environment: str, model: str) -> Record | None:
 
 def undeploy(
     call: Call,
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="The model")],
-    environment: Annotated[str, typer.Option("--from", "--in", metavar="ENV", help="The environment")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="The model", autocompletion=completing.models)
+    ],
+    environment: Annotated[
+        str,
+        typer.Option(
+            "--from", "--in", metavar="ENV", help="The environment", autocompletion=completing.environments
+        ),
+    ],
     reason: Reason = "",
     dry_run: DryRun = False,
 ) -> None:
@@ -198,7 +225,12 @@ def undeploy(
 def predict(
     call: Call,
     where: Annotated[
-        str, typer.Argument(metavar="MODEL[:ENV]", help="A model, and an environment if not production")
+        str,
+        typer.Argument(
+            metavar="MODEL[:ENV]",
+            help="A model, and an environment if not production",
+            autocompletion=completing.served,
+        ),
     ],
     request: Annotated[
         str,
@@ -219,8 +251,12 @@ def predict(
 
 def report(
     call: Call,
-    environment: Annotated[str, typer.Argument(metavar="ENV", help="The environment")],
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="The model")],
+    environment: Annotated[
+        str, typer.Argument(metavar="ENV", help="The environment", autocompletion=completing.environments)
+    ],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="The model", autocompletion=completing.models)
+    ],
     version: Annotated[
         str | None, typer.Option("--version", metavar="LABEL|NUMBER", help="The version that runs")
     ] = None,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from muster.cli import completing
 from muster.cli.call import Call, command
 from muster.cli.options import (
     At,
@@ -41,7 +42,9 @@ def add(app: typer.Typer) -> None:
 
 def register(
     call: Call,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The model's name")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="The model's name", autocompletion=completing.models)
+    ],
     version: Annotated[
         str | None, typer.Argument(metavar="[VERSION]", help="A label such as v1.0; without one, a number")
     ] = None,
@@ -134,7 +137,10 @@ def _training_data(given: str | None) -> str | dict[str, Any] | None:
 
 def models(
     call: Call,
-    text: Annotated[str | None, typer.Argument(metavar="[TEXT]", help="Only names that hold it")] = None,
+    text: Annotated[
+        str | None,
+        typer.Argument(metavar="[TEXT]", help="Only names that hold it", autocompletion=completing.models),
+    ] = None,
     tag: Tags = None,
     owner: Annotated[str | None, typer.Option("--owner", metavar="ID", help="Only this owner's")] = None,
     limit: Limit = 100,
@@ -218,7 +224,14 @@ def show(call: Call, ref: Ref, at: At = None) -> None:
 def stage(
     call: Call,
     ref: Ref,
-    to: Annotated[str, typer.Argument(metavar="STAGE", help="development, staging, production or archived")],
+    to: Annotated[
+        str,
+        typer.Argument(
+            metavar="STAGE",
+            help="development, staging, production or archived",
+            autocompletion=completing.stages,
+        ),
+    ],
     reason: Reason = "",
     dry_run: DryRun = False,
 ) -> None:
@@ -235,9 +248,17 @@ def stage(
 
 def alias(
     call: Call,
-    name: Annotated[str, typer.Argument(metavar="NAME@ALIAS", help="The model and the alias")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME@ALIAS", help="The model and the alias", autocompletion=completing.aliases
+        ),
+    ],
     ref: Annotated[
-        str | None, typer.Argument(metavar="[REF]", help="The version, or its label or number")
+        str | None,
+        typer.Argument(
+            metavar="[REF]", help="The version, or its label or number", autocompletion=completing.refs
+        ),
     ] = None,
     remove: Annotated[bool, typer.Option("--remove", help="Have the alias mean nothing")] = False,
     reason: Reason = "",
