@@ -197,6 +197,10 @@ class Settings:
         tuple[str, ...],
         About("Names of this server in `Host` headers, beside its own address (behind a proxy)", _hosts),
     ] = ()
+    webhook_hosts: Annotated[
+        tuple[str, ...],
+        About("Hosts that webhooks may reach though they are private, and without TLS", _hosts),
+    ] = ()
     log_format: Annotated[
         str,
         About(

@@ -69,6 +69,7 @@ def test_every_setting_can_be_set_by_its_variable() -> None:
     values |= {name: "2" for name in described() if name.endswith("_s") or name == "repack_every"}
     values |= {name: "3 MiB" for name in described() if name.endswith("_bytes")}
     values |= {"venv": "server", "venv_keep_days": "7", "standby": "no", "crash_at": "deploy-ready:2"}
+    values |= {"webhook_hosts": "hooks.internal:8080"}
     assert sorted(values) == sorted(described())
     found = read(environment={variable(name): value for name, value in values.items()})
     assert {origin.source for origin in found.origins.values()} == {"environment"}

@@ -15,8 +15,10 @@ import uvicorn
 from muster.bootstrap.folder import Folder
 from muster.bootstrap.home import Home, open_home
 from muster.bootstrap.logs import configure
+from muster.bootstrap.secret_file import SecretFile
 from muster.bootstrap.wire import OneWriteProtocol
 from muster.dialects import mlflow, mlflow_artifacts
+from muster.dialects.mlflow_webhooks import Webhooks
 from muster.domain.errors import Invalid, Unavailable
 from muster.http import Services, create_app
 from muster.index.store import SqlIndex
@@ -40,7 +42,9 @@ def application(home: Home):  # type: ignore[no-untyped-def]
         allowed_hosts=home.settings.allowed_hosts,
         max_body_bytes=home.settings.max_body_bytes,
     )
-    return create_app(services, [mlflow.mount(services), mlflow_artifacts.mount(services)])
+    secret = SecretFile(home.storage.folder.path / "secrets" / "webhooks.json")
+    webhooks = Webhooks(secret, home.settings.webhook_hosts)
+    return create_app(services, [mlflow.mount(services, webhooks), mlflow_artifacts.mount(services)])
 
 
 def serve(settings: Settings, ready: Callable[[str], None] = lambda _: None) -> None:

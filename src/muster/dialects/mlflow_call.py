@@ -79,6 +79,8 @@ def from_query(query: bytes) -> Arguments:
 
 def from_body(content: bytes, content_type: str | None) -> Arguments:
     """The arguments in a body. What cannot be read is empty, as MLflow has it. Raises Invalid."""
+    if not content and content_type is None:
+        return Arguments({})
     media = (content_type or "").partition(";")[0].strip().lower()
     if media != "application/json":
         raise Invalid.one("Content-Type", content_type, "must be application/json")

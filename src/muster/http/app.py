@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -54,8 +55,12 @@ def create_app(services: Services, mounts: Sequence[Mount] = ()) -> AsgiApp:
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        for mount in mounts:
+            mount.begin()
         async with warming(services):
             yield
+        for mount in mounts:
+            await asyncio.to_thread(mount.end)
         await services.gateway.close()
         services.pools.close()
 

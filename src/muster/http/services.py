@@ -45,11 +45,15 @@ class Mount:
     """An application that answers other paths than ours, in another protocol's words.
 
     A path of `paths` that ends in `/` stands for all below it, any other for itself.
-    The application gets the request as it was sent, and answers its own errors.
+    The application gets the request as it was sent, and answers its own errors. What it
+    does by itself while the server runs lasts from `begin` to `end`, which may block for
+    a second.
     """
 
     paths: tuple[str, ...]
     app: AsgiApp
+    begin: Callable[[], None] = lambda: None
+    end: Callable[[], None] = lambda: None
 
     def takes(self, path: bytes) -> bool:
         """Whether a request of that raw path is for it."""
