@@ -1,6 +1,7 @@
-"""Every seam between the use cases and what is behind them, in one file.
+"""Every seam between the use cases and what is behind them.
 
-Back ends live in `gitstore`, `index`, `artifacts`, `targets` and `serving`, and
+What the index is asked is said beside: records in `lookups`, the rest by subject
+in `searching`, `board` and `spans`. Back ends live in `gitstore`, `index`, `artifacts`, `targets` and `serving`, and
 are put together in `bootstrap`. In-memory ones pass the same contract tests.
 """
 
@@ -14,26 +15,21 @@ from typing import BinaryIO, Protocol
 
 from muster.domain.errors import MusterError
 from muster.domain.messages import Entry
-from muster.domain.names import Reference
-from muster.domain.records import Artifact, Deployment, Environment, Fields, Model
+from muster.domain.records import Artifact, Fields
 from muster.domain.snapshot import Snapshot
-from muster.domain.views import Times
 from muster.service.board import Board
+from muster.service.lookups import ChangeLog, Records
 from muster.service.searching import Searches
 from muster.service.spans import Spans
 from muster.service.values import (
-    ChangeFilter,
     Desired,
     Endpoint,
-    Found,
     Instance,
     InstanceState,
     Logged,
     LoggedCommit,
     NewCommit,
-    Placed,
     Usage,
-    VersionFilter,
 )
 
 # ---------------------------------------------------------------- Git
@@ -164,7 +160,7 @@ class Transaction(Snapshot, Protocol):
         ...
 
 
-class Index(Searches, Board, Spans, Protocol):
+class Index(Records, ChangeLog, Searches, Board, Spans, Protocol):
     """What is asked often, derived from Git; deleting it loses nothing.
 
     Reads may come from any thread and see the last committed transaction.
@@ -190,140 +186,6 @@ class Index(Searches, Board, Spans, Protocol):
     def head(self) -> str | None:
         """The commit that the index reflects; None if it is empty, or was made by another schema."""
         ...
-
-    # --- versions
-
-    def find(self, model_id: str) -> Found | None:
-        """The live version of that model id."""
-        ...
-
-    def find_number(self, model: str, number: int) -> Found | None: ...
-
-    def resolve(self, reference: Reference) -> tuple[str, int] | None:
-        """The model and number of the live version that `reference` means now."""
-        ...
-
-    def versions(
-        self,
-        wanted: VersionFilter,
-        *,
-        after: int = 0,
-        limit: int,
-        descending: bool = False,
-        order: str = "sequence",
-    ) -> list[Found]:
-        """At most `limit` live versions whose sequence is beyond `after` in the direction asked for."""
-        ...
-
-    def count_versions(self, wanted: VersionFilter) -> int: ...
-
-    def model_ids(self, wanted: VersionFilter, *, after: int = 0, limit: int) -> list[tuple[int, str]]:
-        """(sequence, model id) of live versions in the order of registration."""
-        ...
-
-    def version_with_file(self, model: str, sha256: str) -> int | None:
-        """The number of the newest live version of the model that holds a file with that digest."""
-        ...
-
-    # --- models, environments, deployments
-
-    def model_record(self, name: str) -> tuple[Model, str, str, str] | None:
-        """The live model, the last commit that touched it, when it was created and last updated."""
-        ...
-
-    def models(
-        self,
-        *,
-        text: str | None = None,
-        owner: str | None = None,
-        tags: Mapping[str, str] | None = None,
-        after: str = "",
-        limit: int,
-    ) -> list[Model]:
-        """Live models in order of their names, beyond the name `after`."""
-        ...
-
-    def count_models(
-        self,
-        *,
-        text: str | None = None,
-        owner: str | None = None,
-        tags: Mapping[str, str] | None = None,
-    ) -> int: ...
-
-    def environments(self) -> list[tuple[Environment, str]]:
-        """All environments by falling rank, and the last commit that touched each."""
-        ...
-
-    def deployments(
-        self,
-        environment: str | None = None,
-        model: str | None = None,
-        *,
-        after: tuple[str, str] | None = None,
-        limit: int | None = None,
-    ) -> list[tuple[Deployment, Logged]]:
-        """What is deployed now (emptied ones left out), and the change that declared each.
-
-        By environment and model, beyond the place `after`, at most `limit`.
-        """
-        ...
-
-    def count_deployments(self, environment: str | None = None, model: str | None = None) -> int: ...
-
-    # --- the change log
-
-    def changes(self, wanted: ChangeFilter, *, before: int | None = None, limit: int) -> list[Logged]:
-        """Newest first, from below position `before`."""
-        ...
-
-    def count_changes(self, wanted: ChangeFilter) -> int: ...
-
-    def change(self, commit: str) -> Logged | None:
-        """By its commit id or an unambiguous prefix of at least 7 digits."""
-        ...
-
-    def changes_after(self, position: int, limit: int) -> list[Logged]:
-        """Oldest first, for followers of the log."""
-        ...
-
-    def at(self, time: datetime) -> Logged | None:
-        """The newest change at or before `time`."""
-        ...
-
-    def placed_at(
-        self,
-        position: int,
-        environment: str | None = None,
-        model: str | None = None,
-        *,
-        after: tuple[str, str] | None = None,
-        limit: int | None = None,
-    ) -> list[Placed]:
-        """What was declared at that position (emptied ones left out), in pages as `deployments`."""
-        ...
-
-    def count_placed_at(
-        self, position: int, environment: str | None = None, model: str | None = None
-    ) -> int: ...
-
-    def reported_at(self, position: int, environment: str, model: str) -> list[Logged]:
-        """The newest observation of each instance that reported there, by instance, up to that position."""
-        ...
-
-    def last_placing(self, environment: str, model: str) -> Logged | None:
-        """The newest change that declared anything for the model there, be it nothing."""
-        ...
-
-    def times_at(self, position: int, model: str, number: int) -> Times | None:
-        """The times of a version as they were at that position; None if it was not registered yet."""
-        ...
-
-    def model_times_at(self, position: int, model: str) -> Times | None:
-        """When the model itself was created and last updated, as of that position."""
-        ...
-
-    def newest(self) -> Logged | None: ...
 
     def answered(self, key: str) -> tuple[str, Logged] | None:
         """As in `Transaction`."""
