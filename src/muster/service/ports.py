@@ -1,8 +1,9 @@
 """Every seam between the use cases and what is behind them.
 
-What the index is asked is said beside: records in `lookups`, the rest by subject
-in `searching`, `board` and `spans`. Back ends live in `gitstore`, `index`, `artifacts`, `targets` and `serving`, and
-are put together in `bootstrap`. In-memory ones pass the same contract tests.
+What the index is asked is said beside: records and the log in `lookups`, the rest
+in `searching`, `board` and `spans`. Back ends live in `gitstore`, `index`,
+`artifacts`, `targets` and `serving`, and are put together in `bootstrap`.
+In-memory ones pass the same contract tests.
 """
 
 from __future__ import annotations
