@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from muster.domain.codec import config_to_dict
 from muster.domain.records import Deployment, Json, Model, Version
 
-
 # Of a version that names where its files are, of which Muster has none and knows no digest.
 ELSEWHERE = "files elsewhere, not verified"
 
