@@ -15,7 +15,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-import muster
 from muster.domain.records import Artifact
 from muster.service.laying import lay_out
 from muster.service.values import Instance, Program
@@ -76,7 +75,7 @@ class Programs:
 
     def _source(self) -> Path:
         """A folder that holds Muster's package and nothing else."""
-        package = Path(muster.__file__).resolve().parent
+        package = Path(__file__).resolve().parents[1]
         name = hashlib.sha256(str(package).encode()).hexdigest()[:16]
         folder = self._folder / f"source-{name}"
         folder.mkdir(parents=True, exist_ok=True)
