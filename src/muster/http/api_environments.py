@@ -27,7 +27,7 @@ ENVIRONMENT: Final = f"{ENVIRONMENTS}/{{environment:str}}"
 _RANK: Final = 1_000_000
 
 
-def _from(form: Form, old: Environment) -> Environment:
+def rules_from(form: Form, old: Environment) -> Environment:
     """`old` with what the form says; null clears the stage and the description."""
     stage, description = form.has("stage"), form.has("description")
     return replace(
@@ -67,7 +67,7 @@ async def environments(
 async def create(services: Given, asked: Asking) -> Answer[schemas_deployed.EnvironmentRecord]:
     form = asked.form()
     name = form.need("name", names.environment_name, "")
-    environment = _from(form, Environment(name))
+    environment = rules_from(form, Environment(name))
     reason = form.take("reason", parse.reason, "")
     form.close()
     change = SetEnvironment(environment, create=True)
@@ -97,14 +97,14 @@ async def update(
     services: Given, asked: Asking, environment: InPath
 ) -> Answer[schemas_deployed.EnvironmentRecord]:
     form = asked.form()
-    _from(form, Environment(environment))  # what is wrong with the body comes before what is not there
+    rules_from(form, Environment(environment))  # what is wrong with the body comes before what is not there
     reason = form.take("reason", parse.reason, "")
     form.close()
 
     def change() -> SetEnvironment:
         old, touched = services.registry.environment(environment)
         # Made from the whole record as it was just seen: nobody's update is lost over it.
-        return SetEnvironment(_from(asked.form(), old), expected=touched)
+        return SetEnvironment(rules_from(asked.form(), old), expected=touched)
 
     return await write(services, asked, reason, change, _answer(services, environment))
 

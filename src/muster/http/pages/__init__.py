@@ -47,6 +47,7 @@ from muster.http.pages import (
     assets,
     compare,
     deploy,
+    environments,
     files,
     history,
     live,
@@ -54,6 +55,7 @@ from muster.http.pages import (
     moment,
     operation,
     overview,
+    place,
     register,
     rollback,
     version,
@@ -77,6 +79,8 @@ _PARTS = (
     files,
     history,
     moment,
+    environments,
+    place,
     you,
 )
 

@@ -14,6 +14,7 @@
 /compare                 two moments (?from=, ?to=) or two versions (?this=, ?that=)
 /environments            where versions run; /environments/{environment} one of them, and
                          /environments/{environment}/{model} what of a model is there
+/delete-environment/{environment}
 /delete/{model}          what would go with it; /delete/{model}/{version}
 /settings                how this server is set up
 /you                     by which name your changes go
@@ -32,6 +33,7 @@ from urllib.parse import quote, urlencode
 NAVIGATION = (
     ("Overview", "/"),
     ("History", "/history"),
+    ("Environments", "/environments"),
 )
 
 
