@@ -42,19 +42,38 @@ def moment(filled: Live) -> str:
     return str(filled.http.get("/api/v1/changes?limit=1").json()["items"][0]["time"])
 
 
-def violations(page_url: str, visit: Visit, theme: Theme, width: int, *, script: bool = True) -> list[str]:
-    page = visit(page_url, theme=theme, width=width, script=script)
-    found = Axe().run(page, options=RULES).response["violations"]
-    said = [f"{each['id']}: {each['nodes'][0]['html']}" for each in found]
-    wide = page.evaluate("document.documentElement.scrollWidth")
-    return said + ([f"{wide} px wide"] if wide > width else [])
+def paths(moment: str) -> dict[str, str]:
+    """Every page, and some of them in the past."""
+    return PAGES | {f"past {name}": f"{PAGES[name].partition('?')[0]}?at={quote(moment)}" for name in PAST}
 
 
-@pytest.mark.parametrize("width", [360, 1440, 1600])
-@pytest.mark.parametrize("theme", ["light", "dark"])
+# At each width once, in each theme; what axe looks at is the same at both of the wide ones.
+@pytest.mark.timeout(600)  # axe takes seconds a page on a busy machine
+@pytest.mark.parametrize(("theme", "width"), [("light", 360), ("dark", 360), ("light", 1440), ("dark", 1600)])
 def test_nothing_is_in_anybodys_way(
     filled: Live, moment: str, visit: Visit, theme: Theme, width: int
 ) -> None:
-    paths = PAGES | {f"past {name}": f"{PAGES[name].partition('?')[0]}?at={quote(moment)}" for name in PAST}
-    found = {name: violations(filled.url + path, visit, theme, width) for name, path in paths.items()}
+    page = visit(f"{filled.url}/you", theme=theme, width=width)
+    found: dict[str, list[str]] = {}
+    for name, path in paths(moment).items():
+        page.goto(filled.url + path)
+        violations = Axe().run(page, options=RULES).response["violations"]
+        found[name] = [f"{each['id']}: {each['nodes'][0]['html']}" for each in violations]
+        if (wide := page.evaluate("document.documentElement.scrollWidth")) > width:
+            found[name].append(f"{wide} px wide")
     assert {name: said for name, said in found.items() if said} == {}
+
+
+def test_all_can_be_reached_with_the_keyboard(filled: Live, moment: str, visit: Visit) -> None:
+    page = visit(f"{filled.url}/m/label_digits/v1.3")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to content"
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#main")
+    reached = set()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        reached.add(
+            page.evaluate("document.activeElement.tagName + ' ' + document.activeElement.textContent.trim()")
+        )
+    assert {"BUTTON Compare", "BUTTON Ask v1.3", "A model.onnx"} <= reached

@@ -33,9 +33,7 @@ class Blame:
 
 def of_version(index: Index, past: Past, model: str, number: int, at: Logged | None = None) -> Blame:
     """The blame of a version's record; its files go by `files`. `at` is the moment to look from."""
-    changes = index.changes(
-        ChangeFilter(model=model, number=number), before=_after(at), limit=LIMIT
-    )
+    changes = index.changes(ChangeFilter(model=model, number=number), before=_after(at), limit=LIMIT)
     record, files = version_path(model, number), file_path(model, number, "")
     found = _walked(past, (each for each in changes if each.entry.touches_record), record, {files: FILES})
     first = changes[-1] if changes and len(changes) < LIMIT else None

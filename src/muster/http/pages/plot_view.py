@@ -106,7 +106,7 @@ def _ticks(low: float, high: float) -> list[float]:
     spread = (high - low) or abs(high) or 1.0
     rough = spread / (_LINES - 1)
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough)
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
     start = math.floor(low / step + 1e-9)
     stop = math.ceil(high / step - 1e-9)
     return [at * step for at in range(start, max(stop, start + 1) + 1)]

@@ -51,7 +51,7 @@ def _age(seconds: float, time: datetime) -> str:
     if seconds < 1:
         return "now"
     if seconds < _MINUTE:
-        return f"{seconds:.0f} s"
+        return f"{seconds // 1:.0f} s"
     if seconds < _HOUR:
         return f"{seconds // _MINUTE:.0f} min"
     if seconds < _DAY:
