@@ -35,13 +35,21 @@ class Client(FilesOf):
         *,
         timeout_s: float = 60.0,
         transport: httpx.BaseTransport | None = None,
+        authorization: str | None = None,
     ) -> None:
         """Without a `url` it is the address that `muster serve` has unless told otherwise.
 
         `actor` is who you are, as the history will say it; `timeout_s` is for one
-        answer; `transport` is how requests get there, if not over the network.
+        answer; `transport` is how requests get there, if not over the network;
+        `authorization` is the value of a header of that name, as in `Bearer TOKEN`.
         """
-        self.calls = Calls(url or DEFAULT_URL, actor, timeout_s=timeout_s, transport=transport)
+        self.calls = Calls(
+            url or DEFAULT_URL,
+            actor,
+            timeout_s=timeout_s,
+            transport=transport,
+            authorization=authorization,
+        )
 
     @property
     def url(self) -> str:

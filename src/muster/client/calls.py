@@ -47,10 +47,11 @@ class Calls:
         *,
         timeout_s: float = 60.0,
         transport: httpx.BaseTransport | None = None,
+        authorization: str | None = None,
     ) -> None:
         self.url = url.rstrip("/")
         self._timeout_s = timeout_s
-        headers = {"X-Muster-Actor": actor} if actor else {}
+        headers = given(**{"X-Muster-Actor": actor, "Authorization": authorization})
         self._http = httpx.Client(
             headers=headers,
             timeout=timeout_s,

@@ -193,6 +193,7 @@ class FilesOf(Changes):
         owner: str | None = None,
         source: Mapping[str, Any] | Literal["auto"] | None = "auto",
         reason: str = "",
+        key: str | None = None,
         progress: Progress | None = None,
         dry_run: bool = False,
         **more: Any,
@@ -201,7 +202,8 @@ class FilesOf(Changes):
 
         After a failure call it again, the same way: it goes on from where it was.
         Without a `version` the registry gives a number, and the same call again means
-        the same version; give a label to register the same content once more.
+        the same version; give a label, or another `key`, to register the same content
+        once more.
 
         `files` is a folder, a file, or a mapping from paths in the version to files
         or bytes. `source` is taken from the Git work tree that this runs in unless
@@ -225,7 +227,8 @@ class FilesOf(Changes):
         )
         if local:
             body["pending"] = True
-        key = None if version is not None else _key(name, body, local, reason)
+        if key is None and version is None:
+            key = _key(name, body, local, reason)
         found = self.create_version(name, body, reason=reason, key=key, dry_run=dry_run)
         if dry_run or not local:
             return found
