@@ -197,6 +197,19 @@ class TestPast:
         assert told(11) == [("pod-7", "running")]
         assert told(99) == [("pod-1", "running"), ("pod-7", "unknown")]
 
+    def test_where_something_ran_undeclared_is_told(self, index: SqlIndex) -> None:
+        story = Story(index).begin()
+        story.do(register(), register("other"), register(label="v2"))  # 2 to 4
+        seen = [c.Observe(model, "production", "running", 1, "pod") for model in ("digits", "other")]
+        story.do(*seen, deploy())  # 5 to 7
+        story.do(deploy("other"), c.Undeploy("other", "production"), c.Undeploy("digits", "production"))
+        both = [("production", "digits"), ("production", "other")]
+        told = [index.undeclared_at(at) for at in range(4, 11)]
+        assert told == [[], both[:1], both, both[1:], [], both[1:], both]
+        assert index.undeclared_at(10, "staging") == []
+        assert index.undeclared_at(10, model="other") == both[1:]
+        assert index.undeclared_at(10, "production", "digits") == both[:1]
+
     def test_the_change_at_a_time_is_the_newest_that_is_not_later(
         self, index: SqlIndex, log: list[Logged]
     ) -> None:

@@ -296,7 +296,14 @@ def test_deployments_come_page_by_page_those_that_nobody_declared_among_them(
 
     assert listed() == [([environment], 3) for environment in sorted(there)]
     now = server.send("GET", "/api/v1/deployments").headers["Muster-Head"]
-    assert listed(at=now) == [([environment], 2) for environment in sorted((there[0], there[2]))]
+    assert listed(at=now) == [([environment], 3) for environment in sorted(there)]
+    asked = {"params": {"at": now, "model": name, "environment": there[1]}}
+    (then,) = server.send("GET", "/api/v1/deployments", **asked).json()["items"]
+    assert (then["number"], then["by"], then["observed"]["observed"]) == (None, None, "running")
+    assert [each["number"] for each in then["reports"]] == [1]
+    server.send("PUT", f"{place(name, there[1])}/observed", json={"stopped": True})
+    asked["params"]["at"] = server.send("GET", "/api/v1/deployments").headers["Muster-Head"]
+    assert server.send("GET", "/api/v1/deployments", **asked).json()["items"] == []
 
 
 def test_what_each_instance_ran_at_a_time_is_told_beside_what_was_declared(

@@ -102,9 +102,13 @@ def detail_then(services: Services, at: str, environment: str, model: str) -> di
     for record in services.past.deployments(moment, environment, model):
         return record | {"reports": reports}
     services.past.model(moment, model)
+    return _empty_then(services, moment, environment, model) | {"reports": reports}
+
+
+def _empty_then(services: Services, moment: Logged, environment: str, model: str) -> dict[str, Json]:
     seen = services.past.observed(moment, environment, model)
     empty = deployment_view(Deployment(environment, model, None), None, None)
-    return empty | {"by": None, "observed": change_view(seen) if seen else None, "reports": reports}
+    return empty | {"by": None, "observed": change_view(seen) if seen else None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +149,21 @@ def listing(services: Services, wanted: Wanted) -> bytes:
 
 
 def listing_then(services: Services, moment: Logged, wanted: Wanted) -> bytes:
-    """What was declared then, each with what was observed last and what each instance had reported."""
+    """What was declared then, and what ran undeclared, each with what every instance had reported."""
     past = services.past
     begin = place(wanted.after, _FIRST)
     where = (wanted.environment, wanted.model)
     found = past.deployments(moment, *where, after=begin, limit=wanted.limit + 1)
-    shown, more = page(found, _place_of, _FIRST, wanted.after, wanted.limit)
-    records = [record | {"reports": _reports_then(services, moment, *_place_of(record))} for record in shown]
-    return listed(map(encoded, records), past.count_deployments(moment, *where), more)
+    declared = {_place_of(record): record for record in found}
+    undeclared = past.undeclared(moment, *where)
+    shown, more = page([*declared, *undeclared], lambda each: each, _FIRST, wanted.after, wanted.limit)
+    records = [
+        (declared.get(each) or _empty_then(services, moment, *each))
+        | {"reports": _reports_then(services, moment, *each)}
+        for each in shown
+    ]
+    count = past.count_deployments(moment, *where) + len(undeclared)
+    return listed(map(encoded, records), count, more)
 
 
 def _place_of(record: Mapping[str, Json]) -> tuple[str, str]:

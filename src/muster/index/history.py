@@ -87,24 +87,6 @@ _LAST_PLACING = sql(
     )
 )
 
-_REPORTED = sql(
-    select(changes)
-    .where(
-        changes.c.position.in_(
-            select(func.max(changes.c.position))
-            .where(
-                changes.c.model == bindparam("model", type_=Text()),
-                changes.c.environment.concat(literal_column("''")) == bindparam("environment", type_=Text()),
-                changes.c.kind.concat(literal_column("''")) == literal_column("'observe'"),
-                changes.c.instance.is_not(None),
-                changes.c.position <= _position,
-            )
-            .group_by(changes.c.instance)
-        )
-    )
-    .order_by(changes.c.instance)
-)
-
 _RENAMED = sql(
     limited(
         select(changes.c.position, changes.c.model)
@@ -322,13 +304,6 @@ class LogReads(Reads):
             {"position": position, "environment": environment, "model": model},
         )
         return row[0] if row else 0
-
-    def reported_at(self, position: int, environment: str, model: str) -> list[Logged]:
-        """The newest observation of each instance that reported there, up to that position."""
-        rows = self._readers.all(
-            _REPORTED, {"position": position, "environment": environment, "model": model}
-        )
-        return [logged(row) for row in rows]
 
     def times_at(self, position: int, model: str, number: int) -> Times | None:
         """The times of a version as they were at that position; None if it was not registered yet."""

@@ -20,6 +20,7 @@ from muster.index.database import BUSY_TIMEOUT_S, Readers, translating
 from muster.index.project import SqlTransaction
 from muster.index.reads import RecordReads
 from muster.index.rebuild import rebuild
+from muster.index.reported import ReportReads
 from muster.index.search import VersionLists
 from muster.index.searching import SearchReads
 from muster.index.snapshot import SqlSnapshot
@@ -27,7 +28,7 @@ from muster.index.spans import SpanReads
 from muster.service.ports import Index, Transaction
 
 
-class SqlIndex(RecordReads, VersionLists, SearchReads, LogCounts, BoardReads, SpanReads):
+class SqlIndex(RecordReads, VersionLists, SearchReads, ReportReads, LogCounts, BoardReads, SpanReads):
     """The index in the file `path`; without one, in a temporary file that `close` removes.
 
     Several objects, in one process or many, may share a file: nothing is kept in

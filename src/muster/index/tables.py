@@ -24,7 +24,7 @@ from sqlalchemy import (
     true,
 )
 
-SCHEMA = 2
+SCHEMA = 3
 
 metadata = MetaData()
 
@@ -84,6 +84,15 @@ for _column in (changes.c.model, changes.c.environment, changes.c.request_key, c
         sqlite_where=_column.is_not(None),
         postgresql_where=_column.is_not(None),
     )
+
+Index(
+    "changes_reported",
+    changes.c.environment,
+    changes.c.model,
+    changes.c.position,
+    sqlite_where=changes.c.instance.is_not(None),
+    postgresql_where=changes.c.instance.is_not(None),
+)
 
 # Every version that a change names, by the name that its model has now; `own` where
 # it is the one named first, `record` where the change is one of the version itself.

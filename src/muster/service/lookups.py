@@ -137,6 +137,12 @@ class ChangeLog(Protocol):
         """The newest observation of each instance that reported there, by instance, up to that position."""
         ...
 
+    def undeclared_at(
+        self, position: int, environment: str | None = None, model: str | None = None
+    ) -> list[tuple[str, str]]:
+        """Where instances had reported anything and nothing was declared at that position, by place."""
+        ...
+
     def last_placing(self, environment: str, model: str) -> Logged | None:
         """The newest change that declared anything for the model there, be it nothing."""
         ...

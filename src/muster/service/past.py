@@ -180,6 +180,20 @@ class Past:
         """How much was declared."""
         return self._index.count_placed_at(at.position, environment, model)
 
+    def undeclared(
+        self, at: Logged, environment: str | None = None, model: str | None = None
+    ) -> list[tuple[str, str]]:
+        """Where something outside ran that nobody had declared, by place."""
+        places = self._index.undeclared_at(at.position, environment, model)
+        there = {each.name for each in self.environments(at)} if places else set()
+        return [
+            (where, what)
+            for where, what in places
+            if where in there
+            and self._history.read(at.commit, names.model_path(what)) is not None
+            and any(report.known for report in self.reports(at, where, what))
+        ]
+
     def observed(self, at: Logged, environment: str, model: str) -> Logged | None:
         """The newest observation of what really ran there, up to then."""
         wanted = ChangeFilter(model=model, environment=environment, kinds=("observe",))
