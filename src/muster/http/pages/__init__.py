@@ -46,7 +46,10 @@ from litestar.di import Provide
 from muster.http.pages import (
     assets,
     compare,
+    deletion,
     deploy,
+    edit,
+    edit_version,
     environments,
     files,
     history,
@@ -81,6 +84,9 @@ _PARTS = (
     moment,
     environments,
     place,
+    edit,
+    edit_version,
+    deletion,
     you,
 )
 

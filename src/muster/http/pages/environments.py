@@ -144,6 +144,7 @@ async def _leaving(page: Page, name: str, reason: str, refused: MusterError | No
             "touched": touched,
             "seen": seen,
             "told": ["Its rules go. The history of what ran there stays."],
+            "places": [],
         }
 
     view = await page.services.pools.reads.run(work)

@@ -34,8 +34,8 @@ def preview(page: Page, change: Change, about: Subject) -> Preview:
 
 
 def stamp(posted: Posted) -> str:
-    """What a form says, in short: the button that confirms it sends it back."""
-    said = [field for field in posted.fields if field[0] not in (TOKEN, SURE)]
+    """What a form says, in short, but for the reason: the button that confirms it sends it back."""
+    said = [field for field in posted.fields if field[0] not in (TOKEN, SURE, "reason")]
     return hashlib.sha256(repr(said).encode()).hexdigest()[:32]
 
 
