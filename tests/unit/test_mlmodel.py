@@ -185,12 +185,13 @@ class TestRequirements:
     def test_they_come_from_python_env_through_the_file_that_it_names(self, tmp_path: Path) -> None:
         packages = self.of(
             tmp_path,
-            python_env__yaml="python: 3.10.1\nbuild_dependencies: [pip]\ndependencies: [-r requirements.txt]",
+            python_env__yaml="python: 3.10.1\nbuild_dependencies: [pip==23, setuptools]\n"
+            "dependencies: [-r requirements.txt]",
             requirements__txt="mlflow==3.10.1 # so\n\n-c constraints.txt\na\\\nb>=1; os_name == 'posix'",
             constraints__txt="numpy<3\n",
             conda__yaml="dependencies: [{pip: [other]}]",
         )
-        lines = ("mlflow==3.10.1", "ab>=1; os_name == 'posix'")
+        lines = ("setuptools", "mlflow==3.10.1", "ab>=1; os_name == 'posix'")
         assert packages == Packages(lines, ("numpy<3",), "3.10.1")
 
     def test_else_from_the_pip_part_of_a_conda_environment(self, tmp_path: Path) -> None:

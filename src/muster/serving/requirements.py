@@ -28,6 +28,9 @@ def packages_of(model: MlModel) -> Packages:
     python = model.python_version
     if (said := model.read_beside("python_env.yaml")) is not None:
         python = str(said.get("python") or python or "") or None
+        # MLflow before 3 imports setuptools. pip is the one that does the installing.
+        built_with = map(str, _list(said.get("build_dependencies"), "python_env.yaml"))
+        reading.take([line for line in built_with if not re.match(r"pip\b", line)])
         reading.take(_list(said.get("dependencies"), "python_env.yaml"))
     elif (said := model.read_beside("conda.yaml")) is not None:
         for entry in _list(said.get("dependencies"), "conda.yaml"):
