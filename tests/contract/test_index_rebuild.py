@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from muster.domain import changes as c
 from muster.domain.views import Times
 from muster.index.store import SqlIndex
+from muster.index.tables import TEXTS
 from muster.service.values import VersionFilter
 from tests.builders import START, Story, a_config, an_artifact, an_environment, deploy, register
 
@@ -106,12 +107,13 @@ def two_files() -> Iterator[tuple[Path, Path]]:
 
 
 def rows(path: Path) -> dict[str, list[tuple[object, ...]]]:
-    """Every row of every table. Of the text index, that it agrees with what it indexes."""
+    """Every row of every table. Of the text indexes, that they agree with what they index."""
     connection = sqlite3.connect(path)
     try:
-        connection.execute("INSERT INTO versions_text(versions_text, rank) VALUES ('integrity-check', 1)")
+        for text in TEXTS:
+            connection.execute(text.check)
         names = connection.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'versions_text%'"
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB '*_text*'"
         ).fetchall()
         return {
             name: sorted(connection.execute(f"SELECT * FROM {name}").fetchall(), key=repr)

@@ -8,18 +8,19 @@ from collections.abc import Iterator
 from sqlalchemy import Table, select
 
 from muster.index.database import Row, is_damage, sql
-from muster.index.tables import CHECK_TEXT, metadata
+from muster.index.tables import TEXTS, metadata
 
 
 def differences(ours: sqlite3.Connection, theirs: sqlite3.Connection) -> list[str]:
     """A sentence for each table in which two indexes differ, inside write transactions of both."""
     found = [line for table in metadata.sorted_tables if (line := _differing(table, ours, theirs))]
-    try:
-        ours.execute(CHECK_TEXT)
-    except sqlite3.DatabaseError as error:
-        if not is_damage(error):
-            raise
-        found.append("the text index does not fit the versions that it is of")
+    for text in TEXTS:
+        try:
+            ours.execute(text.check)
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+            found.append(f"the text index does not fit the {text.table} that it is of")
     return found
 
 

@@ -171,7 +171,8 @@ def create_tables(connection: sqlite3.Connection) -> None:
         connection.execute(f'DROP TABLE IF EXISTS "{name}"')
     for table in tables.metadata.sorted_tables:
         connection.execute(str(CreateTable(table).compile(dialect=_BY_PLACE)))
-    connection.execute(tables.CREATE_TEXT)
+    for text in tables.TEXTS:
+        connection.execute(text.create)
     connection.execute("INSERT INTO meta (id, head) VALUES (1, NULL)")
     connection.execute(f"PRAGMA user_version = {tables.SCHEMA}")
 

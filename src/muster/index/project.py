@@ -12,7 +12,6 @@ from muster.domain.errors import Unavailable
 from muster.domain.messages import Entry, rfc3339
 from muster.domain.records import Version
 from muster.index import statements as s
-from muster.index import tables
 from muster.index.database import Row, Values, translated
 from muster.index.entries import (
     INSERT_CHANGE,
@@ -61,6 +60,7 @@ from muster.index.rows import (
     with_files,
 )
 from muster.index.snapshot import SqlSnapshot
+from muster.index.tables import MODEL_TEXT, VERSION_TEXT
 from muster.service.values import Logged
 
 _Version = tuple[str, int]
@@ -186,14 +186,19 @@ class SqlTransaction(SqlSnapshot):
         if found.model is None:
             raise ValueError("a renamed model without its record")
         name = model_of(found.model).name
+        for each in (name, before):  # what is left of a deleted model, if anything is; and this one
+            if (row := self._one(s.MODEL_ROW, {"model": each})) is not None:
+                self._do(MODEL_TEXT.delete, (row[1], each.casefold()))
+                if each == before:
+                    self._rows[MODEL_TEXT.add].append((row[1], name.casefold()))
         for statement in s.RENAME:
             self._do(statement, {"before": before, "model": name, "folded": name.casefold()})
         for number, sequence, folded in self._all(s.NAMED, {"model": name}):
             version = version_of(found.versions[number])
             renamed = {"model_id": version.model_id, "folded": version.model_id.casefold()}
-            self._do(tables.DELETE_TEXT, (sequence, folded))
+            self._do(VERSION_TEXT.delete, (sequence, folded))
             self._do(s.RENAME_VERSION, {"at": sequence, **renamed})
-            self._rows[tables.ADD_TEXT].append((sequence, renamed["folded"]))
+            self._rows[VERSION_TEXT.add].append((sequence, renamed["folded"]))
 
     def _environments(self, entry: Entry, found: Edits) -> None:
         for name, record in found.environments.items():
@@ -243,10 +248,15 @@ class SqlTransaction(SqlSnapshot):
         model = model_of(found.model)
         old = model_of(row[4]) if row else None
         written = model_row(model, found.model, marks)
-        if old is None:
+        if before is None:
             self._do(INSERT_MODEL, written)
         else:
             self._do(s.UPDATE_MODEL, written._asdict())
+        if before is None or before.created != marks.created:
+            if before is not None:  # it was deleted, and is made anew
+                self._flush()
+                self._do(MODEL_TEXT.delete, (before.created, written.folded))
+            self._rows[MODEL_TEXT.add].append((marks.created, written.folded))
         if old is None or old.tags != model.tags:
             self._each(s.DELETE_MODEL_TAG, list(model_tag_rows(old)) if old else [])
             self._each(INSERT_MODEL_TAG, list(model_tag_rows(model)))
@@ -278,7 +288,7 @@ class SqlTransaction(SqlSnapshot):
         written = version_row(version, data, marks, self._places(model, number) if row else ())
         if row is None:
             self._do(INSERT_VERSION, written)
-            self._rows[tables.ADD_TEXT].append((written.sequence, written.folded))
+            self._rows[VERSION_TEXT.add].append((written.sequence, written.folded))
         else:
             self._do(s.UPDATE_VERSION, written._asdict())
         if record is not None:

@@ -186,7 +186,8 @@ def _fill(
         indexed = beside.submit(create_indexes, connection, _OF_THE_LOG)
         _Tree(connection, gathered, space, indexed).fill(tree)
     create_indexes(connection, set(tables.metadata.sorted_tables) - _OF_THE_LOG)
-    connection.execute(tables.REBUILD_TEXT)
+    for text in tables.TEXTS:
+        connection.execute(text.rebuild)
     connection.execute(statements.SET_HEAD, {"head": head})
 
 

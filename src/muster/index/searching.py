@@ -4,10 +4,14 @@ A model search is driven by its first `=` on a tag, since `model_tags` holds the
 models of one value in the order of their names, or else by the names; whatever
 else is asked for is checked row by row, so that a page is full after a few rows
 however many models there are. Versions likewise, by `tags`, `sources` or model.
+A part of a name that few models have is looked up in the text index first; one that
+many have fills a page soon without it. What is shown of a row is read once the page
+is known.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -16,13 +20,16 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     Integer,
+    Subquery,
     Text,
     and_,
     bindparam,
+    column,
     func,
     literal_column,
     or_,
     select,
+    table,
     true,
 )
 
@@ -34,6 +41,9 @@ from muster.index.rows import model_of
 from muster.index.tables import aliases, changes, model_tags, models, sources, tags, versions
 from muster.service.searching import Compared, Condition, Hit, Listed, Order, Page, Tagged
 
+_FEW = 1_000  # models that hold a part of a name: then they are sorted, not searched for in order
+_TRIGRAM = 3
+_PART = 6  # characters of a name that are looked up
 _SEPARATOR = "/"  # no alias holds one
 _MILLISECONDS = 23  # characters of an RFC 3339 time up to them
 
@@ -62,10 +72,7 @@ _ALIASES = (
     .scalar_subquery()
 )
 
-_MODEL_KEYS: dict[str, ColumnElement[Any]] = {
-    "name": models.c.name,
-    "last_updated": _updated.c.time_us.op("/")(literal_column("1000", Integer())),
-}
+_MODEL_KEYS: dict[str, ColumnElement[Any]] = {"name": models.c.name, "last_updated": models.c.updated}
 
 
 def _to_milliseconds(column: ColumnElement[str]) -> ColumnElement[str]:
@@ -78,6 +85,18 @@ _VERSION_KEYS: dict[str, ColumnElement[Any]] = {
     "created_at": _to_milliseconds(versions.c.created_at),
     "last_updated": _to_milliseconds(versions.c.last_updated),
 }
+
+
+_text = table("models_text", column("rowid", Integer), column("folded", Text))
+_COUNT = sql(
+    select(func.count()).select_from(
+        select(_text.c.rowid)
+        .where(column("models_text", Text).op("MATCH")(bindparam("text", type_=Text())))
+        .limit(literal_column(str(_FEW)))
+        .offset(literal_column("0"))
+        .subquery()
+    )
+)
 
 
 def _said(column: ColumnElement[str]) -> ColumnElement[str]:
@@ -110,6 +129,20 @@ def _shape(condition: Condition) -> Shape:
             return "untagged", "", "", 1
 
 
+def _part(condition: Condition) -> str | None:
+    """A part that a name must hold to fit a pattern, folded, if the text index is the way to find it.
+
+    It is not for a beginning with regard to case, which is a range of names. Of a
+    long part the end is enough: names differ there, and each trigram costs.
+    """
+    match condition:
+        case Compared("name", "like" | "ilike" as operator, str(written)):
+            part = max(re.split("[%_]", written), key=len).casefold()[-_PART:]
+            ranged = operator == "like" and written[:1] not in ("", "%", "_")
+            return part if len(part) >= _TRIGRAM and not ranged else None
+    return None
+
+
 def _values(conditions: Sequence[Condition]) -> dict[str, object]:
     """The parameters of `_test`, for each condition by its place."""
     values: dict[str, object] = {}
@@ -127,7 +160,13 @@ def _values(conditions: Sequence[Condition]) -> dict[str, object]:
                 values[f"value_{at}"] = condition.value.lower()
         if not isinstance(condition, Compared):
             values[f"key_{at}"] = condition.key
+        if (part := _part(condition)) is not None:
+            values[f"text_{at}"] = _phrase(part)
     return values
+
+
+def _phrase(part: str) -> str:
+    return '"' + part.replace('"', '""') + '"'
 
 
 def pattern(text: str, *, fold: bool) -> str:
@@ -167,11 +206,14 @@ def _conditions(
     driver: FromClause | None = None
     found: list[ColumnElement[bool]] = []
     narrow = any(
-        kind == "run" or (kind == "field" and operator in ("=", "in")) for kind, _, operator, _ in shapes
+        kind in ("run", "text") or (kind == "field" and operator in ("=", "in"))
+        for kind, _, operator, _ in shapes
     )
     for at, (kind, field, operator, count) in enumerate(shapes):
-        if kind == "field":
+        if kind in ("field", "text"):
             found.append(_test(fields[field], operator, at, count))
+            if kind == "text":
+                found.append(_holds_text(fields[field], at))
             continue
         if kind == "run":
             of_run = select(sources.c.sequence).where(_test(sources.c.run_id, "=", at, 1))
@@ -193,6 +235,13 @@ def _conditions(
     return driver, found
 
 
+def _holds_text(name: ColumnElement[str], at: int) -> ColumnElement[bool]:
+    """Whether the text index finds the part of the name that the pattern at place `at` asks for."""
+    matches = column("models_text", Text).op("MATCH")(bindparam(f"text_{at}", type_=Text()))
+    holding = models.c.created.in_(select(_text.c.rowid).where(matches))
+    return holding if name is models.c.name else name.in_(select(models.c.name).where(holding))
+
+
 def _beyond(keys: Sequence[ColumnElement[Any]], falling: Sequence[bool]) -> ColumnElement[bool]:
     """Rows after the one whose keys are the parameters `after_0` and so on."""
     after = [bindparam(f"after_{at}", type_=key.type) for at, key in enumerate(keys)]
@@ -203,42 +252,51 @@ def _beyond(keys: Sequence[ColumnElement[Any]], falling: Sequence[bool]) -> Colu
     return or_(*(and_(*same[:at], later[at]) for at in range(len(keys))))
 
 
-Statement = tuple[tuple[Shape, ...], tuple[Order, ...], bool]
-
-
-def _in_order(found: Any, keys: Sequence[ColumnElement[Any]], order: Sequence[Order], beyond: bool) -> str:
+def _page(
+    found: Any, keys: Sequence[ColumnElement[Any]], order: Sequence[Order], *, beyond: bool
+) -> tuple[Subquery, list[ColumnElement[Any]], list[ColumnElement[Any]]]:
+    """The rows of a page, the columns of their keys, and what puts them in order."""
     falling = [each.descending for each in order]
     if beyond:
         found = found.where(_beyond(keys, falling))
-    found = found.add_columns(*keys)
+    found = found.add_columns(*(key.label(f"key_{at}") for at, key in enumerate(keys)))
     found = found.order_by(*(key.desc() if down else key for key, down in zip(keys, falling, strict=True)))
-    return sql(found.limit(bindparam("limit", type_=Integer())).offset(bindparam("skip", type_=Integer())))
+    found = found.limit(bindparam("limit", type_=Integer())).offset(bindparam("skip", type_=Integer()))
+    page = found.subquery("page")
+    places = [page.c[f"key_{at}"] for at in range(len(keys))]
+    in_order = [place.desc() if down else place for place, down in zip(places, falling, strict=True)]
+    return page, places, in_order
 
 
 @lru_cache(maxsize=256)
-def _models(shapes: tuple[Shape, ...], order: tuple[Order, ...], beyond: bool) -> str:
+def _models(shapes: tuple[Shape, ...], order: tuple[Order, ...], *, beyond: bool) -> str:
     driver, conditions = _conditions(shapes, {"name": models.c.name}, model_tags, (models.c.name, "model"))
     source: FromClause = models if driver is None else driver.join(models, driver.c.model == models.c.name)
-    source = source.join(_created, _created.c.position == models.c.created)
-    source = source.join(_updated, _updated.c.position == models.c.updated)
-    for shown, newest in _NEWEST:
-        source = source.outerjoin(shown, newest)
-    found = select(models.c.record, _created.c.time_us, _updated.c.time_us, *_DOCUMENTS).select_from(source)
     keys = dict(_MODEL_KEYS)
     if driver is not None:
         keys["name"] = driver.c.model  # in whose order the rows come
-    return _in_order(found.where(models.c.live, *conditions), [keys[e.field] for e in order], order, beyond)
+    found = select(models.c.name).select_from(source).where(models.c.live, *conditions)
+    page, places, in_order = _page(found, [keys[each.field] for each in order], order, beyond=beyond)
+    shown: FromClause = page.join(models, models.c.name == page.c.name)
+    shown = shown.join(_created, _created.c.position == models.c.created)
+    shown = shown.join(_updated, _updated.c.position == models.c.updated)
+    for version, newest in _NEWEST:
+        shown = shown.outerjoin(version, newest)
+    fields = (models.c.record, _created.c.time_us, _updated.c.time_us, *_DOCUMENTS)
+    return sql(select(*fields, *places).select_from(shown).order_by(*in_order))
 
 
 @lru_cache(maxsize=256)
-def _versions(shapes: tuple[Shape, ...], order: tuple[Order, ...], beyond: bool) -> str:
+def _versions(shapes: tuple[Shape, ...], order: tuple[Order, ...], *, beyond: bool) -> str:
     driver, conditions = _conditions(shapes, _FIELDS, tags, (versions.c.sequence, "sequence"))
     source: FromClause = versions
     if driver is not None:
         source = driver.join(versions, driver.c.sequence == versions.c.sequence)
-    found = select(versions.c.document, _ALIASES).select_from(source)
+    found = select(versions.c.sequence).select_from(source).where(versions.c.live == true(), *conditions)
     keys = [_VERSION_KEYS[each.field] for each in order]
-    return _in_order(found.where(versions.c.live == true(), *conditions), keys, order, beyond)
+    page, places, in_order = _page(found, keys, order, beyond=beyond)
+    shown = page.join(versions, versions.c.sequence == page.c.sequence)
+    return sql(select(versions.c.document, _ALIASES, *places).select_from(shown).order_by(*in_order))
 
 
 # ------------------------------------------------------------ answers
@@ -283,12 +341,23 @@ class SearchReads(Reads):
         self, conditions: Sequence[Condition], order: Sequence[Order], page: Page
     ) -> list[Listed]:
         """Live models that meet all conditions; `order` ends in `name`."""
-        statement = _models(tuple(map(_shape, conditions)), tuple(order), page.after is not None)
+        statement = _models(self._shapes(conditions), tuple(order), beyond=page.after is not None)
         return [_listed(row) for row in self._readers.all(statement, _values(conditions) | _paged(page))]
 
     def search_versions(
         self, conditions: Sequence[Condition], order: Sequence[Order], page: Page
     ) -> list[Hit]:
         """Live versions that meet all conditions; `order` holds `name` and `number`."""
-        statement = _versions(tuple(map(_shape, conditions)), tuple(order), page.after is not None)
+        statement = _versions(self._shapes(conditions), tuple(order), beyond=page.after is not None)
         return [_hit(row) for row in self._readers.all(statement, _values(conditions) | _paged(page))]
+
+    def _shapes(self, conditions: Sequence[Condition]) -> tuple[Shape, ...]:
+        """The shapes of all; one at most that the text index is to answer."""
+        shapes = [_shape(each) for each in conditions]
+        for at, each in enumerate(conditions):
+            if (part := _part(each)) is not None:
+                row = self._readers.one(_COUNT, {"text": _phrase(part)})
+                if row is not None and row[0] < _FEW:
+                    shapes[at] = ("text", *shapes[at][1:])
+                    break
+        return tuple(shapes)

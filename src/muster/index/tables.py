@@ -8,6 +8,8 @@ rebuilt index equals one that followed along.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -143,6 +145,9 @@ models = Table(
     Column("record", LargeBinary, nullable=False),
     sqlite_with_rowid=False,
 )
+
+Index("models_by_created", models.c.created, unique=True)
+Index("models_by_updated", models.c.updated)
 
 model_tags = Table(
     "model_tags",
@@ -299,16 +304,49 @@ deployments = Table(
 )
 Index("deployments_by_model", deployments.c.model, deployments.c.number)
 
-# A trigram index over `versions.folded` (a model id holds name and label). With
-# external content, since a contentless one gives nothing back. Case is folded
-# by us: SQLite's LIKE knows that of ASCII only.
-CREATE_TEXT = """
-CREATE VIRTUAL TABLE versions_text USING fts5(
-    folded, content='versions', content_rowid='sequence', tokenize='trigram case_sensitive 1'
+
+@dataclass(frozen=True, slots=True)
+class TextIndex:
+    """The statements of a trigram index over the column `folded` of `table`.
+
+    With external content, since a contentless one gives nothing back. Case is folded
+    by us: SQLite's LIKE knows that of ASCII only. `add` and `delete` take the number
+    that a row goes by and its text; `check` fails with SQLITE_CORRUPT if index and
+    content differ.
+    """
+
+    table: str
+    create: str
+    add: str
+    delete: str
+    rebuild: str
+    check: str
+
+
+# A model id holds name and label.
+VERSION_TEXT = TextIndex(
+    "versions",
+    """
+    CREATE VIRTUAL TABLE versions_text USING fts5(
+        folded, content='versions', content_rowid='sequence', tokenize='trigram case_sensitive 1'
+    )
+    """,
+    add="INSERT INTO versions_text(rowid, folded) VALUES (?, ?)",
+    delete="INSERT INTO versions_text(versions_text, rowid, folded) VALUES ('delete', ?, ?)",
+    rebuild="INSERT INTO versions_text(versions_text) VALUES ('rebuild')",
+    check="INSERT INTO versions_text(versions_text, rank) VALUES ('integrity-check', 1)",
 )
-"""
-ADD_TEXT = "INSERT INTO versions_text(rowid, folded) VALUES (?, ?)"
-DELETE_TEXT = "INSERT INTO versions_text(versions_text, rowid, folded) VALUES ('delete', ?, ?)"
-REBUILD_TEXT = "INSERT INTO versions_text(versions_text) VALUES ('rebuild')"
-# Fails with SQLITE_CORRUPT if the text index does not fit its content.
-CHECK_TEXT = "INSERT INTO versions_text(versions_text, rank) VALUES ('integrity-check', 1)"
+# A model goes by the change that made it.
+MODEL_TEXT = TextIndex(
+    "models",
+    """
+    CREATE VIRTUAL TABLE models_text USING fts5(
+        folded, content='models', content_rowid='created', tokenize='trigram case_sensitive 1'
+    )
+    """,
+    add="INSERT INTO models_text(rowid, folded) VALUES (?, ?)",
+    delete="INSERT INTO models_text(models_text, rowid, folded) VALUES ('delete', ?, ?)",
+    rebuild="INSERT INTO models_text(models_text) VALUES ('rebuild')",
+    check="INSERT INTO models_text(models_text, rank) VALUES ('integrity-check', 1)",
+)
+TEXTS = (VERSION_TEXT, MODEL_TEXT)
