@@ -34,8 +34,9 @@ const send = (form, { path, file }, far) => new Promise((done) => {
 });
 
 // What was dropped, folders with all that is in them; the name of a single folder is left out.
-const dropped = async (items) => {
+const dropped = async ({ items, files }) => {
   const entries = [...items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean), found = [];
+  if (!entries.length) return [...files].map((file) => ({ path: file.name, file }));
   const walk = async (entry, above) => {
     if (entry.isFile) {
       found.push({ path: above + entry.name, file: await new Promise((done, fail) => { entry.file(done, fail); }) });
@@ -97,6 +98,6 @@ document.querySelectorAll("form[data-upload]").forEach((form) => {
   form.addEventListener("drop", async (e) => {
     e.preventDefault();
     delete form.dataset.over;
-    add(await dropped(e.dataTransfer.items));
+    add(await dropped(e.dataTransfer));
   });
 });
