@@ -8,20 +8,24 @@ there are ages to show.
 
 from __future__ import annotations
 
+import io
 import sys
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
 
 import muster.bootstrap.home
-from tests.live import live
+from tests.live import Live, live
 from tests.pages import parcels
 from tests.pages.browsing import launched
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
+THEMES = ("light", "dark")
 WIDTHS = {"wide": 1440, "narrow": 390}
+COLOURS = 128
 PAGES = {
     "overview": "/",
     "model": "/m/label_digits",
@@ -40,6 +44,7 @@ class Clock:
         return datetime.now(UTC) - self._behind
 
     def later(self, days: float) -> None:
+        """Let that many days pass, at most up to now."""
         self._behind = max(timedelta(0), self._behind - timedelta(days=days))
 
 
@@ -50,20 +55,44 @@ def main(wanted: list[str]) -> None:
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, live(Path(folder) / "registry") as server:
         parcels.fill(server, clock.later)
-        past = (datetime.now(UTC) - timedelta(days=12)).strftime("%Y-%m-%dT%H:%M:%SZ")
         with sync_playwright() as driver, launched(driver) as browser:
-            for theme in ("light", "dark"):
-                for width, pixels in WIDTHS.items():
-                    context = browser.new_context(
-                        viewport={"width": pixels, "height": 900}, color_scheme=theme, base_url=server.url
-                    )
-                    page = context.new_page()
-                    for name, path in PAGES.items():
-                        if wanted and name not in wanted:
-                            continue
-                        page.goto(path.format(past=past))
-                        page.screenshot(path=IMAGES / f"{name}-{theme}-{width}.png", full_page=True)
-                    context.close()
+            take(server, browser, wanted or list(PAGES))
+
+
+def take(server: Live, browser: Browser, wanted: list[str]) -> None:
+    """A picture of each page in each theme at each width."""
+    past = (datetime.now(UTC) - timedelta(days=12)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    for theme in THEMES:
+        for width, pixels in WIDTHS.items():
+            context = browser.new_context(
+                viewport={"width": pixels, "height": 900}, color_scheme=theme, base_url=server.url
+            )
+            page = context.new_page()
+            for name in wanted:
+                answer = page.goto(PAGES[name].format(past=past))
+                assert answer is not None
+                assert answer.ok, f"{name}: {answer.status}"
+                if name == "version":
+                    ask(page)
+                save(page.screenshot(full_page=True), IMAGES / f"{name}-{theme}-{width}.png")
+            context.close()
+
+
+def ask(page: Page) -> None:
+    """Have the version read a digit."""
+    page.get_by_label("X FP32, 64").fill(parcels.digits()[3])
+    page.get_by_role("button", name="Ask v1.3").click()
+    page.locator("#answer .hit").wait_for()
+    page.mouse.move(0, 0)
+    page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
+
+
+def save(picture: bytes, path: Path) -> None:
+    """The picture with few colours, as a small file."""
+    image = Image.open(io.BytesIO(picture)).convert("RGB")
+    # By octree, which keeps a colour that few dots have: a failure's red, for one.
+    octree = Image.Quantize.FASTOCTREE
+    image.quantize(COLOURS, method=octree, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 if __name__ == "__main__":
