@@ -16,6 +16,7 @@ from muster.bootstrap.folder import Folder
 from muster.bootstrap.home import Home, open_home
 from muster.bootstrap.logs import configure
 from muster.bootstrap.secret_file import SecretFile
+from muster.bootstrap.setup import setup
 from muster.bootstrap.wire import OneWriteProtocol
 from muster.dialects import mlflow, mlflow_artifacts
 from muster.dialects.mlflow_webhooks import Webhooks
@@ -41,6 +42,7 @@ def application(home: Home):  # type: ignore[no-untyped-def]
         recorded=home.recorded.add,
         allowed_hosts=home.settings.allowed_hosts,
         max_body_bytes=home.settings.max_body_bytes,
+        setup=setup(home),
     )
     secret = SecretFile(home.storage.folder.path / "secrets" / "webhooks.json")
     webhooks = Webhooks(secret, home.settings.webhook_hosts)

@@ -169,6 +169,26 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting of the server: its value in words, never a secret, and where that came from."""
+
+    name: str
+    value: str
+    origin: str
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """How the server is set up. `packs` counts the packs of its repository, and blocks."""
+
+    version: str = ""
+    home: str = ""
+    settings: Sequence[Setting] = ()
+    packs: Callable[[], int] = lambda: 0
+
+
+@dataclass(frozen=True, slots=True)
 class Services:
     """All that the API needs of the rest.
 
@@ -187,6 +207,7 @@ class Services:
     recorded: Callable[[Callable[[Sequence[Logged]], None]], None]
     allowed_hosts: Sequence[str] = ()
     max_body_bytes: int = MAX_BODY
+    setup: Setup = field(default_factory=Setup)
     pools: Pools = field(default_factory=Pools)
     changes: Changes = field(default_factory=Changes)
     outcomes: Outcomes = field(default_factory=Outcomes)

@@ -46,6 +46,7 @@ from litestar.di import Provide
 from muster.http.pages import (
     assets,
     compare,
+    configuration,
     deletion,
     deploy,
     edit,
@@ -87,6 +88,7 @@ _PARTS = (
     edit,
     edit_version,
     deletion,
+    configuration,
     you,
 )
 

@@ -27,7 +27,8 @@ _STAYS = "The history stays, and so do the bytes in Git; neither number nor id i
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
-    """What is to be deleted and the commit that touched it last; `places` are where it is deployed."""
+    """What is to be deleted and the commit that touched it last; `places` are where it is deployed,
+    and the page that takes it out of service there."""
 
     what: str
     href: str
@@ -119,9 +120,9 @@ def _version(page: Page, model: str, version: str) -> Leaving:
 
 
 def _places(page: Page, model: str, number: int | None) -> list[tuple[str, str]]:
-    """Where it is deployed, and the address of each place."""
+    """Where it is deployed, and the page that takes it out of service there."""
     return [
-        (each.environment, page.to("environments", each.environment, model))
+        (each.environment, page.to("undeploy", model, each.environment))
         for each, _ in page.services.registry.index.deployments(model=model)
         if number in (None, each.version)
     ]

@@ -34,6 +34,7 @@ NAVIGATION = (
     ("Overview", "/"),
     ("History", "/history"),
     ("Environments", "/environments"),
+    ("Settings", "/settings"),
 )
 
 
