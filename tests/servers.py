@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Protocol, Self
 
 import httpx
 
@@ -31,6 +31,19 @@ def surroundings(**more: str) -> dict[str, str]:
     return kept | more
 
 
+class Process(Protocol):
+    """What is asked of a server's process: a part of `subprocess.Popen[bytes]`."""
+
+    pid: int
+
+    @property
+    def stdout(self) -> IO[bytes] | None: ...
+    def poll(self) -> int | None: ...
+    def kill(self) -> None: ...
+    def send_signal(self, sig: int) -> None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+
+
 class Server:
     """A server on `home` and a free port. `start` and `kill` may take turns; leaving the block ends it."""
 
@@ -41,7 +54,7 @@ class Server:
         self.log = home.with_name(f"{home.name}.log")
         self.url = ""
         self.started_in_s = 0.0
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         self._client = httpx.Client(timeout=PATIENCE_S, trust_env=False)
 
     def start(self, *, through: Sequence[str] = (), **settings: str) -> Self:
@@ -58,22 +71,25 @@ class Server:
         self.started_in_s = time.monotonic() - began
         return self
 
-    def launch(self, *, through: Sequence[str] = (), **settings: str) -> subprocess.Popen[bytes]:
+    def launch(self, *, through: Sequence[str] = (), **settings: str) -> Process:
         """Start it and do not wait. `through` is a command that runs it."""
         assert self._process is None or self._process.poll() is not None, "it runs already"
+        self._process = self._launched(through, self.environment | settings)
+        return self._process
+
+    def _launched(self, through: Sequence[str], environment: Mapping[str, str]) -> Process:
         command = [*through, str(MUSTER), "serve", "--home", str(self.home), "--port", "0", "--json"]
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 command,
-                env=self.environment | settings,
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
             )
-        return self._process
 
     @property
-    def process(self) -> subprocess.Popen[bytes]:
+    def process(self) -> Process:
         assert self._process is not None
         return self._process
 
@@ -130,6 +146,10 @@ class Server:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End it, if it runs."""
         if self._process is not None:
             self.kill()
         self._client.close()

@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.servers import Server
 from tests.serving import wait_for
+from tests.torture.forked import Server
 from tests.torture.proof import assert_sound
 from tests.torture.scale import either
 

@@ -12,7 +12,7 @@ import pytest
 
 from muster.gitstore import store
 from muster.service import committer
-from tests.servers import Server
+from tests.torture.forked import Server
 from tests.torture.proof import assert_no_process_stays, assert_nothing_is_lost
 from tests.torture.scale import either, figure
 from tests.torture.writers import Noted, Writers
@@ -23,7 +23,7 @@ STEPS = [*committer.CRASH_POINTS, *store.CRASH_POINTS]
 
 
 def test_a_server_killed_at_any_moment_loses_nothing(tmp_path: Path) -> None:
-    times, rounds = [], either(4, 200)
+    times, rounds = [], either(2, 200)
     chance = random.Random(7)
     noted = Noted()
     with Server(tmp_path / "home") as server:

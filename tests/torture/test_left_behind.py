@@ -13,7 +13,7 @@ import pytest
 
 from muster.bootstrap.server import verify
 from muster.settings import load
-from tests.servers import Server
+from tests.torture.forked import Server
 from tests.torture.proof import assert_sound
 from tests.torture.scale import either, figure
 

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import Server
 from tests.serving import wait_for
+from tests.torture.forked import Server
 from tests.torture.proof import assert_nothing_is_lost, assert_sound
 from tests.torture.scale import either, figure
 from tests.torture.writers import Noted, Writers
 
 pytestmark = [pytest.mark.torture, pytest.mark.timeout(0)]
 
-CHANGES = either(320, 100_000)
+CHANGES = either(160, 100_000)
 REPACK_EVERY = either("16", "256")
 FEW = either(30, 300)
 

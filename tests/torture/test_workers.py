@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import Server, processes_of
+from tests.servers import processes_of
 from tests.serving import FLOWER_INFER, iris_onnx, wait_for
+from tests.torture.forked import Server
 from tests.torture.proof import assert_no_process_stays, assert_sound
 from tests.torture.scale import either, figure
 
