@@ -24,10 +24,10 @@ def versions(home: Path, count: int) -> None:
         _all(opened.registry, [_register(n, min(MODELS, count // 10 or 1)) for n in range(count)])
 
 
-def changes(home: Path, count: int) -> None:
+def changes(home: Path, count: int, models: int = 500) -> None:
     """`count` changes: registrations, edits, aliases, and deployments of versions without files."""
     with open_home(load({"home": str(home)}), serving=True) as opened:
-        registry, models = opened.registry, 500
+        registry = opened.registry
         _all(registry, [_register(n, models) for n in range(count // 2)])
         per_model = count // 2 // models
         further: list[Change] = []

@@ -45,8 +45,9 @@ def figures(folder: Path, many: int = MANY) -> list[Figure]:
 
 def _register(server: servers.Server, tag: str) -> load.Load:
     body = {
-        "name": f"bench-{tag}",
-        "version": "v{n}",
+        # A model each, as pygit2 is given.
+        "name": f"bench-{tag}-{{n}}",
+        "version": "v1",
         "description": "A version among many",
         "training_data": "reviews-2026",
         "metrics": {"auc": 0.91},
