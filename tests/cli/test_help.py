@@ -14,6 +14,7 @@ from muster.cli.tree import app
 
 WRITES = (
     "register",
+    "push",
     "deploy",
     "rollback",
     "undeploy",

@@ -100,17 +100,18 @@ def register(
         found,
         dry_run,
         lambda made: (
-            f"Registered {made['name']}/{made['version']} ({made['model_id']}), {_many(made['files'])}."
+            f"Registered {made['name']}/{made['version']} ({made['model_id']}), {many(made['files'])}."
         ),
-        "" if dry_run else f"muster deploy {_word(found['name'], found['version'])}",
+        "" if dry_run else f"muster deploy {word(found['name'], found['version'])}",
     )
 
 
-def _many(files: list[Any]) -> str:
+def many(files: list[Any]) -> str:
+    """How many files there are, in words."""
     return f"{len(files)} file{'' if len(files) == 1 else 's'}"
 
 
-def _word(name: str, version: str) -> str:
+def word(name: str, version: str) -> str:
     """A reference as it can be typed into a shell."""
     import shlex
 
@@ -316,4 +317,4 @@ def download(
             goal.parent.mkdir(parents=True, exist_ok=True)
             session.client.download(version["model_id"], name, goal, progress=progress)
     wanted = [file for file in version["files"] if file["path"] in (path or there)]
-    call.emit({"items": wanted, "count": len(wanted)}, lambda: f"Fetched {_many(wanted)} to {to}.")
+    call.emit({"items": wanted, "count": len(wanted)}, lambda: f"Fetched {many(wanted)} to {to}.")

@@ -16,7 +16,7 @@ from typing import Final, Self
 import httpx
 
 from muster.client.calls import Calls
-from muster.client.files import FilesOf
+from muster.client.pushing import Pushes
 from muster.client.source import dataset, work_tree
 from muster.client.tables import Board, Record
 
@@ -25,7 +25,7 @@ __all__ = ["Board", "Client", "Record", "dataset", "work_tree"]
 DEFAULT_URL: Final = "http://127.0.0.1:5000"
 
 
-class Client(FilesOf):
+class Client(Pushes):
     """A registry behind a server. Threads may share it."""
 
     def __init__(

@@ -72,15 +72,15 @@ def collected(files: Files) -> list[LocalFile]:
 
     Links are followed. Raises Invalid, also for a folder that holds no file.
     """
-    if isinstance(files, Mapping):
-        found: dict[str, str | Path | bytes] = dict(files)
-    elif Path(files).is_dir():
-        found = dict(_below(Path(files)))
-    else:
-        found = {Path(files).name: Path(files)}
+    found: Mapping[str, str | Path | bytes] = files if isinstance(files, Mapping) else paths(Path(files))
     if not found:
         raise Invalid.one("files", str(files), "must hold at least one file")
     return [LocalFile.of(name, content) for name, content in sorted(found.items())]
+
+
+def paths(files: Path) -> dict[str, Path]:
+    """All files of a folder by their paths in it, or the one file. Raises Invalid."""
+    return dict(_below(files)) if files.is_dir() else {files.name: files}
 
 
 def _below(folder: Path) -> Iterator[tuple[str, Path]]:
