@@ -13,7 +13,8 @@ from tests.pages import parcels
 from tests.pages.browsing import launched
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: while Playwright runs, nothing else in this thread can run an event loop.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as driver, launched(driver) as browser:
         yield browser

@@ -82,6 +82,8 @@ def test_it_searches_as_one_types_without_loading_the_page(filled: Live, visit: 
     expect(page.locator("#board-region .empty")).to_contain_text("No model has “nothing like it”")
     page.get_by_label("Find a model, owner").fill("nlp-2")
     expect(page.locator("#models tbody tr")).to_have_count(2)
+    page.get_by_label("Find a model, owner").fill("label_digits@champion")
+    expect(page.locator("#models tbody th a")).to_have_text(["label_digits"])
     assert page.evaluate("window.kept")
 
 

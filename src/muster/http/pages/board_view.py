@@ -99,10 +99,20 @@ def names(
         if not (wanted.text or wanted.owner or wanted.order != "name")
         else index.board_names(narrowed)
     )
+    if wanted.text and not found:
+        found = _named_by(page, wanted.text)
     if wanted.health:
         some = troubled(look, wanted.health)
         found = [name for name in found if name in some]
     return found
+
+
+def _named_by(page: Page, text: str) -> list[str]:
+    """The model of the version that goes by `text`: a model id, or a reference such as `name@alias`."""
+    try:
+        return [page.services.registry.locate(text).model]
+    except NotFound:
+        return []
 
 
 def rows(page: Page, shown: Sequence[str], look: Look, environments: list[Environment]) -> list[Row]:
