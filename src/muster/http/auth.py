@@ -8,7 +8,6 @@ secret is looked at, kept or repeated.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 from collections.abc import Mapping
 from typing import Final
@@ -45,7 +44,7 @@ def _user(authorization: str) -> str:
         return ""
     try:
         user, colon, _ = base64.b64decode(encoded.strip(), validate=True).decode("latin-1").partition(":")
-    except binascii.Error:
+    except ValueError:
         return ""
     return user if colon else ""
 

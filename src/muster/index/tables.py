@@ -26,7 +26,7 @@ from sqlalchemy import (
     true,
 )
 
-SCHEMA = 3
+SCHEMA = 4
 
 metadata = MetaData()
 
