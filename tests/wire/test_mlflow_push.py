@@ -14,7 +14,7 @@ import pytest
 from muster.client import Client
 from muster.domain.errors import Conflict, ContentDiffers, Invalid, NotFound
 from tests.live import Live, fresh, live
-from tests.mlflow_clients import QUIET, a_model, connected
+from tests.mlflow_clients import a_model, connected
 from tests.terminal import Terminal
 
 pytestmark = pytest.mark.filterwarnings("ignore::Warning")  # MLflow's own
@@ -218,16 +218,20 @@ def test_what_is_nowhere_is_not_pushed(client: Client, mlflow_client: Any, tmp_p
 
 def test_the_command_says_what_it_does(server: Live, log: Log, tracked: Path, tmp_path: Path) -> None:
     logged = log(name := fresh())
-    terminal = Terminal(tmp_path)
-    push = ("muster", "push", logged.model_uri, "--server", server.url, "--tracking-uri", uri_of(tracked))
-    planned = terminal.run(*push, "--dry-run", **QUIET)
+    said_where = ("--server", server.url, "--tracking-uri", uri_of(tracked))
+
+    def push(*options: str) -> str:
+        command = ("muster", "push", logged.model_uri, *said_where, *options)
+        return Terminal(tmp_path).run(*command, MLFLOW_DISABLE_TELEMETRY="true", DO_NOT_TRACK="true")
+
+    planned = push("--dry-run")
     assert f"Would: Attach 5 files to {name} 1" in planned
     assert "Nothing was written" in planned
     assert server.send("GET", f"/api/v1/models/{name}/versions/1").json()["files"] == []
-    said = terminal.run(*push, "--reason", "Bring it home", **QUIET)
+    said = push("--reason", "Bring it home")
     assert f"Attached 5 files to {name}/1 ({name}@1)." in said
     assert f"Next: muster deploy {name}/1" in said
-    again = json.loads(terminal.run(*push, "--json", **QUIET))
+    again = json.loads(push("--json"))
     assert (again["done"], len(again["files"])) == ("there already", 5)
 
 
