@@ -286,3 +286,55 @@ def test_what_is_no_cursor_of_the_list_is_refused(server: Live, path: str, after
     server.register(name)
     answer = server.http.get(f"/api/v1/{path.format(name=name)}", params={"after": after})
     assert (answer.status_code, answer.json()["problems"][0]["field"]) == (400, "after")
+
+
+# ------------------------------------------------------------ renaming
+
+
+def test_a_renamed_model_keeps_all_but_its_name(server: Live) -> None:
+    name, new = fresh(), fresh("renamed")
+    server.send("POST", "/api/v1/models", json={"name": name, "tags": {"a": "b"}, "card": "# Card"})
+    server.upload(name, "v1", {"model.bin": b"weights"})
+    before = server.http.get(f"/api/v1/models/{name}/versions/v1").json()
+    preview = server.send("POST", f"/api/v1/models/{name}/rename?dry_run=true", json={"name": new}).json()
+    assert preview["subject"] == f"Rename model {name} to {new}"
+    renamed = server.send("POST", f"/api/v1/models/{name}/rename", json={"name": new, "reason": "Clearer"})
+    assert (renamed.json()["name"], renamed.json()["tags"]) == (new, {"a": "b"})
+    assert renamed.json()["card"] == "# Card"
+    after = server.http.get(f"/api/v1/models/{new}/versions/v1").json()
+    assert after["model_id"] == f"{new}_v1"
+    assert {key: after[key] for key in ("files", "created_at")} == {
+        key: before[key] for key in ("files", "created_at")
+    }
+    assert after["last_updated"] > before["last_updated"]
+    assert server.http.get(f"/api/v1/models/{new}/versions/v1/files/model.bin").content == b"weights"
+    assert server.http.get(f"/models/{name}_v1").status_code == 404
+    history = server.http.get(f"/api/v1/models/{new}/versions/v1/history").json()["items"]
+    assert [change["change"] for change in history] == ["rename", "finalize", "attach", "register"]
+    then = server.http.get(f"/api/v1/models/{name}/versions/1", params={"at": history[1]["commit"]})
+    assert then.json() == before
+    assert server.http.post(f"/api/v1/models/{name}/rename", json={"name": new}).status_code == 404
+
+
+def test_a_model_is_not_renamed_onto_another_nor_while_it_is_deployed(server: Live) -> None:
+    name, other = fresh(), fresh()
+    model_id = server.register(name)
+    server.register(other)
+    taken = server.http.post(f"/api/v1/models/{name}/rename", json={"name": other})
+    assert (taken.status_code, taken.json()["code"], taken.json()["name"]) == (409, "taken", other)
+    server.send("POST", f"/models/{model_id}/deploy", json={})
+    deployed = server.http.post(f"/api/v1/models/{name}/rename", json={"name": fresh()})
+    assert (deployed.status_code, deployed.json()["code"]) == (409, "immutable")
+
+
+def test_one_version_may_be_left_alone_in_a_stage(server: Live) -> None:
+    name = fresh()
+    for version in ("v1", "v2"):
+        server.register(name, version, deployment_status="production")
+    body = {"stage": "production", "archive_others": True}
+    server.send("PUT", f"/api/v1/models/{name}/versions/v2/stage", json=body)
+    stages = [server.http.get(f"/models/{name}_{v}").json()["deployment_status"] for v in ("v1", "v2")]
+    assert stages == ["archived", "production"]
+    body["stage"] = "archived"
+    refused = server.http.put(f"/api/v1/models/{name}/versions/v2/stage", json=body)
+    assert (refused.status_code, refused.json()["problems"][0]["field"]) == (400, "archive_others")
