@@ -1,4 +1,4 @@
-"""The web pages in a large registry: how long the server takes for each, and how many bytes a first visit is."""
+"""The web pages in a large registry: how long the server takes for each, and the bytes of a first visit."""
 
 from __future__ import annotations
 
