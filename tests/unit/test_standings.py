@@ -100,6 +100,15 @@ class TestRosters:
         assert rosters.built_on("base") == found
         assert rosters.built_on("base") == found
 
+    def test_a_renamed_model_goes_by_its_new_name(self, home: Home) -> None:
+        rosters = Rosters(home.registry.index)
+        do(home, register("base"), register("tuned", bases=({"ref": "base/1"},)))
+        assert rosters.roster().names == ("base", "tuned")
+        assert rosters.built_on("base") == [Built("tuned", 1, "base/1")]
+        do(home, c.RenameModel("tuned", "better"))
+        assert rosters.roster().names == ("base", "better")
+        assert rosters.built_on("base") == [Built("better", 1, "base/1")]
+
 
 class TestBlame:
     def test_each_field_knows_who_set_it_last(self, home: Home) -> None:
@@ -137,3 +146,11 @@ class TestBlame:
         said = blame.of_model(home.registry.index, home.past, "digits", created)
         found = [said.of(field) for field in ("owner", blame.CARD, "aliases.champion")]
         assert [by and by.entry.actor for by in found] == ["ada", "ml-7", "ops"]
+
+    def test_tags_of_a_model_have_theirs(self, home: Home) -> None:
+        do(home, c.CreateModel("digits", tags={"a": "1", "b": "1"}), actor="ada")
+        do(home, c.TagModel("digits", {"b": "2"}), actor="ops")
+        created = home.registry.model("digits")[0]["created_at"]
+        said = blame.of_model(home.registry.index, home.past, "digits", created)
+        found = [said.of(field) for field in ("tags.a", "tags.b")]
+        assert [by and by.entry.actor for by in found] == ["ada", "ops"]

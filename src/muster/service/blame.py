@@ -15,7 +15,7 @@ from muster.service.values import ChangeFilter, Logged
 LIMIT: Final = 60  # changes that are looked at
 CARD: Final = "card"
 FILES: Final = "files"
-_OF_MODEL: Final = ("create-model", "update-model", "alias")
+_OF_MODEL: Final = ("create-model", "update-model", "tag-model", "rename", "alias")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,10 @@ from typing import Final
 from muster.domain.names import Reference
 from muster.service.board import BoardFilter
 from muster.service.ports import Index
+from muster.service.values import ChangeFilter
 
 _STEP: Final = 1000  # changes to look through; after more all is read anew
-_TOUCHING: Final = frozenset({"create-model", "update-model", "register", "delete", "delete-model"})
+_TOUCHING: Final = frozenset({"create-model", "update-model", "rename", "register", "delete", "delete-model"})
 _EVERYTHING: Final = BoardFilter()
 
 
@@ -67,6 +68,9 @@ class Rosters:
         with self._lock:
             newest = self._index.newest()
             until = newest.position if newest else 0
+            renames = self._index.changes(ChangeFilter(kinds=("rename",)), limit=1)
+            if renames and renames[0].position > self._sequence > 0:
+                self._sequence, self._built = 0, {}  # what was read goes by names of before
             for found in self._index.with_bases(self._sequence) if until > self._sequence else ():
                 if found.sequence > until:
                     break  # registered just now: the next time finds it
