@@ -91,6 +91,13 @@ def test_a_board_of_the_past_has_the_models_of_then(index: SqlIndex) -> None:
     assert index.names_then(before_the_deletion, "GON") == ["gone"]
     assert index.names_then(newest.position) == ["Straße", "empty", "owned"]
     assert index.names_then(2) == ["owned"]
+    before, now = index.rows_then(before_the_deletion, ["gone", "owned"])
+    assert (before.model, before.touched, before.newest, before.placed) == ("gone", True, (1, "v7"), {})
+    assert {(p.environment, p.label) for p in now.placed.values()} == {
+        ("production", "v1"),
+        ("staging", "v2"),
+    }
+    assert index.rows_then(4, ["owned"])[0].placed == {}
     assert index.newest_then(3, "owned") == (1, "v1")
     assert index.newest_then(newest.position, "owned") == (2, "v2")
     assert index.newest_then(2, "owned") is None

@@ -11,8 +11,8 @@ from sqlalchemy import ColumnElement, Integer, LargeBinary, Text, bindparam, fun
 from muster.index.database import Reads, limited, sql
 from muster.index.entries import logged
 from muster.index.reads import FOUND
-from muster.index.tables import changes, deployments, models, versions
-from muster.service.board import BoardFilter, BoardRow, Standing
+from muster.index.tables import changes, deployments, models, placements, places, versions
+from muster.service.board import BoardFilter, BoardRow, PastRow, Standing
 from muster.service.values import Found
 
 _PAGE = 100
@@ -71,12 +71,50 @@ _NEWEST_THEN = sql(
 )
 
 
+_earlier = placements.alias("earlier")
+_PLACING_THEN = (
+    select(func.max(_earlier.c.position))
+    .where(
+        _earlier.c.environment == places.c.environment,
+        _earlier.c.model == places.c.model,
+        _earlier.c.position <= _position,
+    )
+    .correlate(places)
+    .scalar_subquery()
+)
+_PLACED_THEN = sql(
+    select(placements.c.model, placements.c.environment, placements.c.number, versions.c.label, *changes.c)
+    .select_from(places)
+    .join(
+        placements,
+        (placements.c.environment == places.c.environment)
+        & (placements.c.model == places.c.model)
+        & (placements.c.position == _PLACING_THEN),
+    )
+    .join(changes, changes.c.position == placements.c.position)
+    .join(versions, (versions.c.model == placements.c.model) & (versions.c.number == placements.c.number))
+    .where(placements.c.number.is_not(None), places.c.model.in_(_NAMES))
+)
+_NUMBER_THEN = (
+    select(func.max(_newest.c.number))
+    .where(_newest.c.model == models.c.name, _newest.c.sequence <= _position)
+    .correlate(models)
+    .scalar_subquery()
+)
+_ROWS_THEN = sql(
+    select(models.c.name, models.c.owner, models.c.touched, versions.c.number, versions.c.label)
+    .select_from(models)
+    .outerjoin(versions, (versions.c.model == models.c.name) & (versions.c.number == _NUMBER_THEN))
+    .where(models.c.name.in_(_NAMES))
+)
+
+
 @lru_cache(maxsize=32)
-def _names(text: bool, owner: str, order: str) -> str:
-    """Names of live models; `owner` is "", "one" or "nobody"."""
+def _names(text: str, owner: str, order: str) -> str:
+    """Names of live models; `owner` is "", "one" or "nobody", `text` is "", "named" or "deployed"."""
     found = select(models.c.name).where(models.c.live)
     if text:
-        found = found.where(_matching())
+        found = found.where(_named() if text == "named" else _deployed())
     if owner == "one":
         found = found.where(models.c.owner == bindparam("owner", type_=Text()))
     elif owner:
@@ -98,17 +136,22 @@ def _names(text: bool, owner: str, order: str) -> str:
     return sql(found)
 
 
-def _matching() -> ColumnElement[bool]:
-    """What has the text in its name or owner, or is deployed as that label or by that actor."""
-    text, exact = bindparam("text", type_=Text()), bindparam("exact", type_=Text())
+def _named() -> ColumnElement[bool]:
+    """What has the text in its name or owner."""
+    text = bindparam("text", type_=Text())
+    owned = func.instr(func.lower(models.c.owner), text) > _NONE
+    return or_(func.instr(models.c.folded, text) > _NONE, owned)
+
+
+def _deployed() -> ColumnElement[bool]:
+    """What is deployed as that label or by that actor."""
+    exact = bindparam("exact", type_=Text())
     placed = select(deployments.c.model).where(deployments.c.number.is_not(None))
     by_actor = placed.join(changes, changes.c.position == deployments.c.declared)
     by_label = placed.join(
         versions, (versions.c.model == deployments.c.model) & (versions.c.number == deployments.c.number)
     )
     return or_(
-        func.instr(models.c.folded, text) > _NONE,
-        func.instr(func.lower(models.c.owner), text) > _NONE,
         models.c.name.in_(by_actor.where(changes.c.actor == exact)),
         models.c.name.in_(by_label.where(versions.c.label == exact)),
     )
@@ -132,26 +175,44 @@ class BoardReads(Reads):
         """The names of all live models that match, in the order asked for."""
         owner = "" if wanted.owner is None else "one" if wanted.owner else "nobody"
         values: dict[str, object] = {"owner": wanted.owner, "environment": wanted.environment}
-        if wanted.text:
-            values |= {"text": wanted.text.casefold(), "exact": wanted.text}
-        rows = self._readers.all(_names(bool(wanted.text), owner, wanted.order), values)
+        if not wanted.text:
+            return [row[0] for row in self._readers.all(_names("", owner, wanted.order), values)]
+        values |= {"text": wanted.text.casefold(), "exact": wanted.text}
+        named = self._readers.all(_names("named", owner, wanted.order), values)
+        rows = named or self._readers.all(_names("deployed", owner, wanted.order), values)
         return [row[0] for row in rows]
 
     def board_rows(self, names: Sequence[str]) -> list[BoardRow]:
         """The rows of live models, in the order of `names`; of a hundred at most."""
         if not names:
             return []
-        asked = [*names[:_PAGE], *([names[0]] * (_PAGE - len(names)))]
-        values: dict[str, object] = {f"name_{at}": name for at, name in enumerate(asked)}
-        placed: dict[str, dict[str, Standing]] = {}
-        for model, environment, number, label, *change in self._readers.all(_PLACED, values):
-            there = Standing(environment, number, label, logged(tuple(change)))
-            placed.setdefault(model, {})[environment] = there
+        values = _named_in(names)
+        placed = self._placed(_PLACED, values)
         found: dict[str, BoardRow] = {}
         for name, owner, number, label in self._readers.all(_ROWS, values):
             newest = None if number is None else (number, label)
             found[name] = BoardRow(name, owner, newest, placed.get(name, {}))
         return [found[name] for name in names if name in found]
+
+    def rows_then(self, position: int, names: Sequence[str]) -> list[PastRow]:
+        """The rows of models at that position of the log, in the order of `names`; of a hundred at most."""
+        if not names:
+            return []
+        values = _named_in(names) | {"position": position}
+        placed = self._placed(_PLACED_THEN, values)
+        found: dict[str, PastRow] = {}
+        for name, owner, touched, number, label in self._readers.all(_ROWS_THEN, values):
+            newest = None if number is None else (number, label)
+            found[name] = PastRow(name, owner, touched > position, newest, placed.get(name, {}))
+        return [found[name] for name in names if name in found]
+
+    def _placed(self, statement: str, values: dict[str, object]) -> dict[str, dict[str, Standing]]:
+        """What is declared, by model and environment."""
+        placed: dict[str, dict[str, Standing]] = {}
+        for model, environment, number, label, *change in self._readers.all(statement, values):
+            there = Standing(environment, number, label, logged(tuple(change)))
+            placed.setdefault(model, {})[environment] = there
+        return placed
 
     def owners(self) -> list[tuple[str | None, int]]:
         """Every owner of live models and how many they have, by name; None is for those without."""
@@ -171,3 +232,9 @@ class BoardReads(Reads):
         """The number and label of the newest version that the model had at that position."""
         row: Any = self._readers.one(_NEWEST_THEN, {"position": position, "model": model})
         return (row[0], row[1]) if row else None
+
+
+def _named_in(names: Sequence[str]) -> dict[str, object]:
+    """Values for all of `_NAMES`; where there are fewer names, the first fills up."""
+    asked = [*names[:_PAGE], *([names[0]] * (_PAGE - len(names)))]
+    return {f"name_{at}": name for at, name in enumerate(asked)}

@@ -16,9 +16,9 @@ ORDERS: Final[tuple[Order, ...]] = ("name", "changed", "oldest")
 class BoardFilter:
     """Which models a board is to hold; None asks for nothing.
 
-    `text` is looked for in names and owners without regard to case; it also finds
-    the models of which a version with exactly that label, or by exactly that actor,
-    is deployed. `owner` "" is for models without one. `order` `oldest` begins with
+    `text` is looked for in names and owners without regard to case; where none has it,
+    it finds the models of which a version with exactly that label, or by exactly that
+    actor, is deployed. `owner` "" is for models without one. `order` `oldest` begins with
     what has been in `environment` longest, and leaves out what is not there.
     """
 
@@ -48,6 +48,17 @@ class BoardRow:
     placed: Mapping[str, Standing]
 
 
+@dataclass(frozen=True, slots=True)
+class PastRow:
+    """A model as it was at some position; `owner` is that of now if the model was `touched` since."""
+
+    model: str
+    owner: str | None
+    touched: bool
+    newest: tuple[int, str | None] | None
+    placed: Mapping[str, Standing]
+
+
 class Board(Protocol):
     """The part of `Index` that a board asks."""
 
@@ -69,6 +80,10 @@ class Board(Protocol):
 
     def names_then(self, position: int, text: str | None = None) -> list[str]:
         """The names of the models that were there at that position of the log, with `text` in them."""
+        ...
+
+    def rows_then(self, position: int, names: Sequence[str]) -> list[PastRow]:
+        """The rows of models at that position of the log, in the order of `names`; of a hundred at most."""
         ...
 
     def newest_then(self, position: int, model: str) -> tuple[int, str | None] | None:

@@ -8,16 +8,17 @@ from typing import Final
 
 from muster.domain.errors import NotFound
 from muster.domain.records import Environment
-from muster.http.pages.health import NONE, Health, did_not_start, health, rungs
+from muster.http.pages.health import DECLARED, NONE, Health, did_not_start, health, health_then, rungs
 from muster.http.pages.labels import called
 from muster.http.pages.page import Mark, Page
-from muster.http.pages.reading import place_then
-from muster.service.board import ORDERS, BoardFilter, BoardRow, Order
+from muster.service.board import ORDERS, BoardFilter, BoardRow, Order, PastRow
 from muster.service.roster import Roster
 from muster.service.standings import Look, Place
+from muster.service.values import ChangeFilter, Logged
 
 ROWS: Final = 40
 COLUMNS: Final = 4
+_SEEN: Final = 20  # observations of one model that are looked at for a past moment
 TROUBLES: Final = {
     "failed": ("failed", "stopped"),
     "drifted": ("drifted", "undeclared"),
@@ -118,7 +119,8 @@ def _named_by(page: Page, text: str) -> list[str]:
 def rows(page: Page, shown: Sequence[str], look: Look, environments: list[Environment]) -> list[Row]:
     """The rows of the models `shown`."""
     if page.at is not None:
-        return [_row_then(page, model, environments) for model in shown]
+        past = page.services.registry.index.rows_then(page.at.position, shown)
+        return [_row_then(page, page.at, row, environments) for row in past]
     found = page.services.registry.index.board_rows(shown)
     return [_row(page, row, look, environments) for row in found]
 
@@ -143,22 +145,32 @@ def _cell(page: Page, row: BoardRow, environment: Environment, look: Look) -> Ce
     return Cell(environment.name, rungs(environment), label, href, shown, page.mark(by))
 
 
-def _row_then(page: Page, model: str, environments: list[Environment]) -> Row:
-    assert page.at is not None
-    try:
-        owner = page.services.past.model(page.at, model).owner
-    except NotFound:  # deleted then, and made again since
-        owner = None
+def _row_then(page: Page, at: Logged, row: PastRow, environments: list[Environment]) -> Row:
+    """As `_row`, at the past moment `at`."""
+    owner = row.owner
+    if row.touched:
+        try:
+            owner = page.services.past.model(at, row.model).owner
+        except NotFound:  # deleted then, and made again since
+            owner = None
+    wanted = ChangeFilter(model=row.model, kinds=("observe",))
+    seen: dict[str, Logged] = {}
+    for logged in page.services.registry.index.changes(wanted, before=at.position + 1, limit=_SEEN):
+        seen.setdefault(logged.entry.environment or "", logged)
     cells = []
     for environment in environments:
-        place = place_then(page, environment, model)
-        href = page.to("m", model, place.label) if place.label else ""
-        mark = page.mark(place.by) if place.by else None
-        cells.append(
-            Cell(environment.name, rungs(environment), place.label or None, href, place.health, mark)
-        )
-    newest = page.services.registry.index.newest_then(page.at.position, model)
-    return _named(page, model, owner, cells, newest)
+        there = row.placed.get(environment.name)
+        if there is None:
+            cells.append(Cell(environment.name, rungs(environment)))
+            continue
+        label = there.label or str(there.number)
+        last = seen.get(environment.name)
+        shown = DECLARED
+        if last is not None:
+            shown = health_then(last.entry.observed, last.entry.number, there.number)
+        href, mark = page.to("m", row.model, label), page.mark(there.by)
+        cells.append(Cell(environment.name, rungs(environment), label, href, shown, mark))
+    return _named(page, row.model, owner, cells, row.newest)
 
 
 def _named(

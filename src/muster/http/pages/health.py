@@ -35,6 +35,7 @@ class Health:
 
 
 NONE: Final = Health("none", "none", "nothing is deployed here")
+DECLARED: Final = Health("recorded", "declared", "nothing had said what ran")
 RECORDED: Final = Health("recorded", "not running", "declared only: the version has no files")
 
 
