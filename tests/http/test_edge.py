@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 import httpx
@@ -318,6 +319,15 @@ def test_an_index_that_is_behind_is_not_ready(server: Live, monkeypatch: pytest.
     monkeypatch.setattr(type(server.home.storage.index), "head", lambda _: "0" * 40)
     answer = server.http.get("/readyz")
     assert answer.status_code == 503
+
+
+def test_a_server_is_ready_while_it_writes(server: Live) -> None:
+    with ThreadPoolExecutor(4) as writers:
+        written = [writers.submit(lambda: server.register(fresh())) for _ in range(40)]
+        answers = {server.http.get("/readyz").status_code}
+        while not all(each.done() for each in written):
+            answers.add(server.http.get("/readyz").status_code)
+    assert answers == {200}
 
 
 def test_the_docs_need_nothing_from_elsewhere(server: Live) -> None:

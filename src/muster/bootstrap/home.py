@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from muster.artifacts.disk import DiskStore
 from muster.artifacts.uploads import DiskUploads
@@ -46,6 +48,8 @@ from muster.targets.pool import Timing
 from muster.targets.process import ProcessTarget
 
 Crash = Callable[[str], None]
+
+_BETWEEN_S: Final = 0.5
 
 
 def now() -> datetime:
@@ -131,8 +135,17 @@ class Home:
     recorded: Listeners
 
     def up_to_date(self) -> bool:
-        """Whether the index says what the branch says."""
-        return self.storage.store.head() == self.storage.index.head()
+        """Whether the index says what the branch says.
+
+        Between the two lies a moment of every write, which is waited for: a server
+        under writing clients is ready.
+        """
+        until = time.monotonic() + _BETWEEN_S
+        while self.storage.store.head() != self.storage.index.head():
+            if time.monotonic() > until:
+                return False
+            time.sleep(_BETWEEN_S / 100)
+        return True
 
 
 @contextmanager
