@@ -30,6 +30,16 @@ PAGES = {
     "you": "/you",
     "not there": "/m/nowhere",
     "done": "/?done=nothing",
+    "deploy": "/deploy/label_digits?environment=production&version=v1.3",
+    "deploy what was not fixed": "/deploy/bare_files?environment=staging&version=v1",
+    "deploy the longest": f"/deploy/{'a' * 256}",
+    "roll back": "/rollback/label_digits/production",
+    "nothing to roll back to": "/rollback/label_digits/staging",
+    "nothing to roll back": "/rollback/bare/production",
+    "undeploy": "/undeploy/label_digits/production",
+    "register": "/register?name=label_digits",
+    "files": "/register/bare_files/v1",
+    "files that are fixed": "/register/label_digits/v1.3",
 }
 PAST = ["overview", "model", "version"]
 
@@ -38,6 +48,8 @@ PAST = ["overview", "model", "version"]
 def moment(filled: Live) -> str:
     """A time at which all that is looked at was there."""
     filled.send("POST", "/api/v1/models", json={"name": "bare"})
+    filled.send("POST", "/api/v1/models/bare_files/versions", json={"version": "v1", "pending": True})
+    filled.send("PUT", "/api/v1/models/bare_files/versions/v1/files/a/long/path/to.bin", content=b"x")
     filled.send("POST", f"/api/v1/models/{'a' * 256}/versions", json={"version": "b" * 256})
     return str(filled.http.get("/api/v1/changes?limit=1").json()["items"][0]["time"])
 
