@@ -11,7 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from muster.domain.errors import Invalid, MusterError
 from muster.http.pages import moments
-from muster.http.pages.forms import or_again, problems
+from muster.http.pages.forms import or_again, problems, status_of
 from muster.http.pages.page import Page, Viewed
 from muster.http.pages.steps_view import steps, then
 from muster.http.pages.strip_view import Strip, strip
@@ -43,9 +43,7 @@ async def moment(page: Viewed) -> Response[bytes]:
     async def again(refused: MusterError | None) -> Response[bytes]:
         view = partial(moment_view, page, where, time, commit)
         problem = problems(refused).get("time")
-        return await page.shown(
-            "moment.html", view, 400 if refused else 200, refused=refused, problem=problem
-        )
+        return await page.shown("moment.html", view, status_of(refused), refused=refused, problem=problem)
 
     return await or_again(chosen, again)
 
