@@ -13,6 +13,7 @@ import pytest
 
 from tests.live import Live, fresh, live
 from tests.mlflow_clients import a_model, connected
+from tests.serving import iris_onnx
 
 pytestmark = pytest.mark.filterwarnings("ignore::Warning")  # MLflow's own
 
@@ -257,7 +258,8 @@ def test_a_version_keeps_what_its_source_held_when_it_was_made(
     put(server, f"{folder}/MLmodel", b"flavors: {}\n")
     put(server, f"{folder}/data/w e.bin")
     for source in sources(server, folder):
-        assert client.create_model_version(name, source).source == source
+        made = client.create_model_version(name, source, run_link=source)
+        assert made.source == made.run_link == source.replace("ada:secret@", "")
     put(server, f"{folder}/data/w e.bin", b"replaced")
     server.send("DELETE", f"{ARTIFACTS}/{folder}/MLmodel")
     versions = client.search_model_versions(f"name = '{name}'")
@@ -270,7 +272,6 @@ def test_a_version_keeps_what_its_source_held_when_it_was_made(
         ]
         assert "files_status" not in record
         assert record["state"] == "final"
-        assert record["source"]["uri"] == version.source
         where = client.get_model_version_download_uri(name, version.version)
         assert where.startswith(server.url)
         local = Path(download_artifacts(artifact_uri=f"models:/{name}/{version.version}"))
@@ -281,11 +282,16 @@ def test_a_version_keeps_what_its_source_held_when_it_was_made(
     assert mlflow.get_registry_uri() == server.url
 
 
-def test_a_pinned_version_is_one_commit_with_its_digests(server: Live, client: Any, folder: str) -> None:
+def test_a_pinned_version_is_one_commit_with_its_digests_and_its_signature(
+    server: Live, client: Any, folder: str
+) -> None:
     name = fresh()
     client.create_registered_model(name)
     put(server, f"{folder}/x", b"x")
+    put(server, f"{folder}/model.onnx", iris_onnx())
     client.create_model_version(name, f"mlflow-artifacts:/{folder}")
+    signature = server.send("GET", f"/api/v1/models/{name}/versions/1").json()["signature"]
+    assert signature["inputs"] == [{"name": "X", "dtype": "FP32", "shape": [None, 4]}]
     (made,) = server.send("GET", f"/api/v1/models/{name}/versions/1/history").json()["items"]
     diff = server.send("GET", f"/api/v1/changes/{made['commit']}").json()
     assert hashlib.sha256(b"x").hexdigest() in str(diff)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import httpx
 
@@ -22,6 +22,7 @@ from muster.domain.errors import ContentDiffers, Invalid, NotFound, Unavailable
 from muster.domain.names import artifact_path
 
 Files = str | Path | Mapping[str, "str | Path | bytes"]
+_LOADED_AS: Final = "registered_model_meta"  # as which version it was loaded, not what it is
 Progress = Callable[[str, int, int], None]
 """Told, for a file's path, how many of how many bytes have gone."""
 
@@ -81,6 +82,11 @@ def collected(files: Files) -> list[LocalFile]:
 def paths(files: Path) -> dict[str, Path]:
     """All files of a folder by their paths in it, or the one file. Raises Invalid."""
     return dict(_below(files)) if files.is_dir() else {files.name: files}
+
+
+def of_model(folder: Path) -> dict[str, Path]:
+    """The files of a model's folder, without the note that MLflow leaves in one that it loaded from."""
+    return {name: file for name, file in paths(folder).items() if name != _LOADED_AS}
 
 
 def _below(folder: Path) -> Iterator[tuple[str, Path]]:

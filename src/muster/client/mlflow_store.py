@@ -31,6 +31,7 @@ from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import MlflowHostCreds
 
 from muster.client import Client
+from muster.client.files import of_model
 from muster.client.mlflow_runs import Origin, Tracking
 from muster.domain import errors
 from muster.domain.errors import MusterError
@@ -115,7 +116,7 @@ class MusterStore(RestStore):
             client = stack.enter_context(_client(self.get_host_creds()))
             made = client.register(
                 name,
-                files=folder,
+                files=of_model(folder),
                 description=description or "",
                 tags=said,
                 key=uuid.uuid4().hex,  # MLflow makes a new version at every call

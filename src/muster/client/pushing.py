@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from muster.client.calls import given
-from muster.client.files import FilesOf, Progress, collected, paths
+from muster.client.files import FilesOf, Progress, collected, of_model
 from muster.client.source import work_tree
 from muster.client.tables import Record
 from muster.domain.errors import Conflict, Invalid, NotFound, Unavailable
@@ -96,7 +96,7 @@ class Pushes(FilesOf):
                     return Pushed("there already", _nothing() if dry_run else there, made_it)
                 record = self.attach(
                     there["model_id"],
-                    found.folder,
+                    of_model(found.folder),
                     facts=found.facts,
                     reason=reason,
                     progress=progress,
@@ -107,7 +107,7 @@ class Pushes(FilesOf):
                 raise Invalid.one("NAME", name, f"must name a model: no version was registered from {model}")
             record = self.register(
                 name,
-                files=found.folder,
+                files=of_model(found.folder),
                 description=description,
                 tags=tags,
                 reason=reason,
@@ -181,10 +181,10 @@ def _nothing() -> Record:
 def _has(version: Record, folder: Path) -> bool:
     """Whether the files of the version are those of the folder, which are read only if they may be."""
     sizes = {file["path"]: file["size"] for file in version["files"]}
-    if sizes != {name: Path(content).stat().st_size for name, content in paths(folder).items()}:
+    if sizes != {name: Path(content).stat().st_size for name, content in of_model(folder).items()}:
         return False
     digests = {file["path"]: file["sha256"] for file in version["files"]}
-    return digests == {file.path: file.sha256 for file in collected(folder)}
+    return digests == {file.path: file.sha256 for file in collected(of_model(folder))}
 
 
 # ---------------------------------------------------------------- the model

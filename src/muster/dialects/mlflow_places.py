@@ -3,8 +3,8 @@
     muster-models/<model>/<number>/…   the files of a version, which never change
     everything else                    the inbox: clients write, replace and remove
 
-A model's name that holds more than letters, digits and `._-` is written as `~` and the
-base64url of its UTF-8: MLflow's client percent-encodes a path once when it reads a file
+A model's name that holds more than letters, digits, `_`, `-` and dots inside is written
+as `~` and the base64url of its UTF-8: MLflow's client percent-encodes a path once when it reads a file
 and twice when it lists a folder, and a name may hold what looks percent-encoded.
 """
 
@@ -29,7 +29,7 @@ PREFIXES: Final = ("/api/2.0/mlflow-artifacts", "/ajax-api/2.0/mlflow-artifacts"
 ARTIFACTS: Final = f"{PREFIXES[0]}/artifacts"
 HELD: Final = "muster-models"
 
-_PLAIN: Final = re.compile(r"[A-Za-z0-9._-]+")
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,17}")
 _UNQUOTINGS: Final = 16
 
@@ -82,7 +82,8 @@ def parsed(path: str, field: str = "path") -> str:
         raise Invalid.one(field, path, "must not be percent-encoded so many times")
     if plain.startswith("/") or ".." in re.split(r"[/\\]", plain) or "\0" in plain:
         raise Invalid.one(field, path, "must stay below the root")
-    return inbox_path(path, field)
+    # A version's folder may have a longer name than any in the inbox; `Place` reads it.
+    return path if path.startswith(f"{HELD}/") else inbox_path(path, field)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +201,10 @@ def of_source(uri: str, host: str, allowed: Iterable[str]) -> Source | None:
     Raises:
         Invalid, NotFound: it names this server, and what can be no place here.
     """
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError:  # no address at all
+        return None
     scheme, named = parts.scheme.lower(), parts.netloc.rpartition("@")[2].lower()
     surely = bool(named) and _is_here(named, host.lower(), allowed)
     if scheme not in ("mlflow-artifacts", "http", "https") or surely != bool(named):

@@ -24,16 +24,22 @@ from muster.service.registry import Registry
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")  # one letter alone is a drive
 _UNQUOTINGS: Final = 16
 _PLACEHOLDERS: Final = frozenset({"dummy-source", "prompt-template"})
+_PASSWORD: Final = re.compile(r"(?<=://)[^/@:?#\s]*:[^/@\s]*@")
 _COPY: Final = re.compile(r"models:/+([^/@]+)(?:/([^/]+)|@([^/]+))")
 
 
+def address(value: object, field: str) -> str:
+    """An address as it may be recorded for ever: without user and password."""
+    return _PASSWORD.sub("", parse.text(value, field))
+
+
 def source(value: object, field: str = "source") -> str:
-    """Where the files are said to be: any address that resolves to itself.
+    """Where the files are said to be: any address that resolves to itself, without user and password.
 
     Raises:
         Invalid: it holds `..`, a NUL, or a path with `.` in it, however it is encoded.
     """
-    text = parse.text(value, field)
+    text = address(value, field)
     plain = text
     for _ in range(_UNQUOTINGS):
         if (once := unquote(plain)) == plain:

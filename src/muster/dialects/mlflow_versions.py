@@ -66,7 +66,7 @@ def _registration(call: Call) -> RegisterVersion:
         "uri": copied.uri if copied else uri,
         "location": copied.location if copied else None,
         "run_id": run_id,
-        "run_url": given.take("run_link", parse.text, ""),
+        "run_url": given.take("run_link", sources.address, ""),
         "tracked_as": tracked_as,
     }
     return RegisterVersion(
