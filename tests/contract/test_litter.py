@@ -12,7 +12,7 @@ import pytest
 from muster.gitstore.history import GitHistory
 from muster.gitstore.litter import OTHERS_BEAR_S, sweep
 from muster.gitstore.packing import WORKSHOP
-from muster.gitstore.repository import BRANCH, Repository
+from muster.gitstore.repository import BRANCH, KEPT, Repository
 from muster.gitstore.store import GitStore
 from tests.repositories import git, published
 
@@ -53,6 +53,15 @@ def test_what_a_killed_server_left_goes_at_once(repository: Repository, point: s
     assert everything(repository) == whole
     assert sweep(repository) == []
     assert GitHistory(repository).read(head, "a") == b"1"
+
+
+def test_the_mark_of_a_killed_write_goes_and_one_of_somebody_else_stays(repository: Repository) -> None:
+    published(GitStore(repository), {"a": b"1"}, {"b": b"2"})
+    ours, others = (repository.packs / f"pack-{digit * 40}.keep" for digit in "12")
+    ours.write_bytes(KEPT)
+    others.write_bytes(b"for the auditors\n")
+    assert sweep(repository) == [ours]
+    assert others.exists()
 
 
 def test_what_a_killed_repack_of_ours_left_goes_at_once(repository: Repository) -> None:

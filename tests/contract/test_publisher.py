@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -286,3 +287,23 @@ def test_a_folder_that_is_no_repository_is_refused(home: Path) -> None:
     (home / "HEAD").write_text("a text about heads")
     with pytest.raises(OSError, match="not a Git repository"):
         Repository(home)
+
+
+def test_a_repack_by_hand_takes_nothing_of_what_is_written_beside_it(home: Path) -> None:
+    publisher = in_git(home)
+    published(publisher, many(50))
+    over = threading.Event()
+
+    def repack() -> None:
+        while not over.is_set():
+            git(home, "repack", "-a", "-d", "-q")
+
+    by_hand = threading.Thread(target=repack)
+    by_hand.start()
+    for at in range(150):
+        published(publisher, {f"beside/{at}": b"1"})
+    over.set()
+    by_hand.join()
+    git(home, "fsck", "--strict")
+    assert len(files(home, BRANCH)) == 200
+    assert not list((home / "objects" / "pack").glob("*.keep"))

@@ -15,7 +15,7 @@ from typing import Final
 
 from muster.gitstore.branch import remove_left_lock
 from muster.gitstore.packing import WORKSHOP
-from muster.gitstore.repository import TEMPORARY, Repository, fsync_folder
+from muster.gitstore.repository import KEPT, TEMPORARY, Repository, fsync_folder
 
 OTHERS_BEAR_S: Final = 3600
 """How old a file must be, if not ours, before nobody is believed to be writing it."""
@@ -57,9 +57,10 @@ def _checksum(idx: Path) -> str:
 
 
 def _files(repository: Repository) -> Iterator[Path]:
-    """Temporary files and locks: our own, and others if they are old."""
+    """Temporary files, marks and locks: our own, and others if they are old."""
     own = set(repository.packs.glob(f"{TEMPORARY}*"))
     yield from own
+    yield from (mark for mark in repository.packs.glob("pack-*.keep") if mark.read_bytes() == KEPT)
     for pattern in (
         *("*.lock", "refs/**/*.lock", "objects/??/tmp_obj_*"),
         *("objects/pack/*.lock", "objects/pack/tmp_*", "objects/pack/.tmp-*"),

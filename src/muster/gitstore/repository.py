@@ -23,6 +23,8 @@ from muster.domain.errors import Unavailable
 BRANCH: Final = "refs/heads/main"
 TEMPORARY: Final = "tmp_muster_"
 """How the names begin of what is being written in the folder of the packs."""
+KEPT: Final = b"until the branch has moved\n"
+"""What our mark on a pack says that nothing refers to yet."""
 
 _CONFIG: Final[Mapping[str, str]] = {
     "core.fsync": "all",

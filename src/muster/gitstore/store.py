@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from muster.gitstore.branch import LockedBranch, locked
 from muster.gitstore.commits import CommitBuilder, Commits
-from muster.gitstore.repository import TEMPORARY, Repository, fsync_folder
+from muster.gitstore.repository import KEPT, TEMPORARY, Repository, fsync_folder
 from muster.service.ports import Building, Built
 
 CRASH_POINTS: Final = (
@@ -70,7 +70,8 @@ class GitStore:
             return
         self._crash("publish-began")
         # The lock first: who is too late hears of it before anything is written.
-        with locked(self._repository, expected) as branch:
+        kept = self._repository.packs / f"pack-{built.packed.name}.keep"
+        with locked(self._repository, expected) as branch, _kept(kept):
             branch.write(built.ids[-1])
             self._crash("lock-written")
             self._write(built, branch)
@@ -108,6 +109,26 @@ class GitStore:
         self._crash("idx-renamed")
         fsync_folder(folder)
         self._crash("folder-synced")
+
+
+@contextmanager
+def _kept(path: Path) -> Iterator[None]:
+    """Mark the pack of that name as not to be removed, as Git does while it takes a push.
+
+    Until the branch has moved nothing refers to it, and a `git repack -a -d` that
+    somebody runs by hand would take it for superfluous.
+    """
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o444)
+    except FileExistsError:
+        yield  # somebody else's mark, which stays
+        return
+    try:
+        os.write(descriptor, KEPT)
+        os.close(descriptor)
+        yield
+    finally:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager

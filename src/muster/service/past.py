@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Final
 
 from muster.domain import codec, lfs, names
 from muster.domain.errors import Invalid, NotFound
@@ -16,6 +18,7 @@ from muster.service.ports import History, Index
 from muster.service.registry import change_view
 from muster.service.values import ChangeFilter, Logged
 
+_REMEMBERED: Final = 512  # commits
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")
 
 
@@ -54,6 +57,8 @@ class Past:
     def __init__(self, index: Index, history: History) -> None:
         self._index = index
         self._history = history
+        # What a commit changed never changes, and pages ask for the newest again and again.
+        self._fields = lru_cache(_REMEMBERED)(lambda commit: tuple(field_changes(history.diff(commit))))
 
     def at(self, text: str) -> Logged:
         """The newest change at or before a time, or the change with that commit id.
@@ -215,9 +220,9 @@ class Past:
             if each.instance is not None and each.observed != "stopped"
         ]
 
-    def fields(self, commit: str) -> list[FieldChange]:
+    def fields(self, commit: str) -> Sequence[FieldChange]:
         """What a commit changed, field by field."""
-        return field_changes(self._history.diff(commit))
+        return self._fields(commit)
 
     def _files(self, at: Logged, model: str, number: int) -> Iterator[Artifact]:
         under = names.file_path(model, number, "").rstrip("/")
