@@ -31,6 +31,11 @@ PAGES = {
     "model": "/m/label_digits",
     "version": "/m/label_digits/v1.3?against=v1.2",
     "past": "/?at={past}",
+    "register": "/register?name=label_digits",
+    "files": "/register/parcel_colour/v1",
+    "deploy": "/deploy/label_digits?environment=production&version=v1.3",
+    "operation": "/operation/{failed}",
+    "rollback": "/rollback/label_digits/production",
 }
 
 
@@ -62,6 +67,8 @@ def main(wanted: list[str]) -> None:
 def take(server: Live, browser: Browser, wanted: list[str]) -> None:
     """A picture of each page in each theme at each width."""
     past = (datetime.now(UTC) - timedelta(days=12)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    failed = fail(server)
+    upload(server)
     for theme in THEMES:
         for width, pixels in WIDTHS.items():
             context = browser.new_context(
@@ -69,13 +76,30 @@ def take(server: Live, browser: Browser, wanted: list[str]) -> None:
             )
             page = context.new_page()
             for name in wanted:
-                answer = page.goto(PAGES[name].format(past=past))
+                answer = page.goto(PAGES[name].format(past=past, failed=failed))
                 assert answer is not None
                 assert answer.ok, f"{name}: {answer.status}"
                 if name == "version":
                     ask(page)
                 save(page.screenshot(full_page=True), IMAGES / f"{name}-{theme}-{width}.png")
             context.close()
+
+
+def fail(server: Live) -> str:
+    """The id of a deployment that does not start."""
+    body = {"version": "v1.4", "reason": "Nightly"}
+    where = "/api/v1/deployments/development/label_digits"
+    begun = server.send("PUT", where, json=body, headers={"x-muster-actor": "ci-bot"}).json()
+    server.home.deployer.operations.get(begun["id"]).wait()
+    return str(begun["id"])
+
+
+def upload(server: Live) -> None:
+    """A version whose files are not fixed yet."""
+    versions = "/api/v1/models/parcel_colour/versions"
+    server.send("POST", versions, json={"version": "v1", "pending": True})
+    for path, content in (("model.onnx", parcels.digits()[1]), ("data/labels.json", b'["brown", "white"]')):
+        server.send("PUT", f"{versions}/v1/files/{path}", content=content)
 
 
 def ask(page: Page) -> None:
