@@ -45,6 +45,8 @@ class RegisterVersion(Change):
     """A new version, final at once, or `pending` until its files are finalized.
 
     `files` are in the artifact store already. Without `new_model` the model must be there.
+    An import may say which `number` the version had; then it keeps that one, be it that
+    numbers before it are skipped.
     """
 
     kind: ClassVar[str] = "register"
@@ -65,6 +67,7 @@ class RegisterVersion(Change):
     signature: Fields | None = None
     pending: bool = False
     imported: Fields | None = None
+    number: int | None = None
     new_model: bool = True
 
 
@@ -78,11 +81,15 @@ class CreateModel(Change):
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     card: str | None = None
+    imported: Fields | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateModel(Change):
-    """New values for what `UNSET` does not leave alone; `tags` maps a key to None to remove it."""
+    """New values for what `UNSET` does not leave alone; `tags` maps a key to None to remove it.
+
+    `imported` is what an import says anew of the times elsewhere, here and where it is below.
+    """
 
     kind: ClassVar[str] = "update-model"
     model: str
@@ -90,6 +97,7 @@ class UpdateModel(Change):
     description: str | Unset = UNSET
     tags: Mapping[str, str | None] = field(default_factory=dict)
     card: str | Unset | None = UNSET
+    imported: Fields | None = None
     expected: str | None = None
 
 
@@ -127,6 +135,7 @@ class UpdateVersion(Change):
     owner: str | Unset | None = UNSET
     description: str | Unset = UNSET
     tags: Mapping[str, str | None] = field(default_factory=dict)
+    imported: Fields | None = None
     expected: str | None = None
 
 
@@ -142,6 +151,7 @@ class SetStage(Change):
     number: int
     stage: str
     archive_others: bool = False
+    imported: Fields | None = None
     expected: str | None = None
 
 

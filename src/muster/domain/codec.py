@@ -63,6 +63,7 @@ def model_to_dict(model: Model) -> dict[str, Json]:
             "aliases": dict(model.aliases),
             "card": model.card,
             "deleted": model.deleted,
+            "imported": model.imported and dict(model.imported),
         }
     )
 
@@ -78,6 +79,7 @@ def model_from_dict(record: Fields) -> Model:
         aliases=record.get("aliases", {}),
         card=record.get("card", ""),
         deleted=record.get("deleted", False),
+        imported=record.get("imported"),
     )
 
 

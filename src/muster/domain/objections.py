@@ -12,7 +12,7 @@ from muster.domain.errors import MusterError
 from muster.domain.filing import check_listed, check_pending
 from muster.domain.names import check_together
 from muster.domain.placing import check_final, check_guard, environment_of
-from muster.domain.plan import check_label, free_id, live_model, live_version, plan
+from muster.domain.plan import check_label, free_id, live_model, live_version, number_for, plan
 from muster.domain.snapshot import Plan, Snapshot
 
 _UNCONDITIONAL: Final[dict[str, Any]] = {"expected": None, "guarded": False, "empty": True}
@@ -65,8 +65,7 @@ def _checks(change: c.Change, before: Snapshot) -> Iterator[Callable[[], object]
 
 
 def _of_registration(change: c.RegisterVersion, before: Snapshot) -> Iterator[Callable[[], object]]:
-    there = before.model(change.model)
-    number = there.next_number if there else 1
+    number = number_for(change, before.model(change.model))
     if change.label is not None:
         if before.labelled(change.model, change.label) is not None:
             return  # it is registered: what else there is to say of it was said then

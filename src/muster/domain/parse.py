@@ -17,6 +17,7 @@ from muster.domain.plan import MAX_TAGS
 from muster.domain.records import Config, Json
 
 MAX_TEXT = 65_536
+MAX_TAG = 100_000
 MAX_REASON = 4_000
 MAX_DEPTH = 8
 
@@ -206,12 +207,17 @@ def mapping(
     return parsed
 
 
-tags = mapping(text)
+def tag(value: object, field: str) -> str:
+    """A tag's value: text of at most 100,000 characters, for there are prompts in tags."""
+    return text(value, field, MAX_TAG)
+
+
+tags = mapping(tag)
 
 
 def tag_updates(value: object, field: str) -> dict[str, str | None]:
     """Tags to set, and with null to remove."""
-    return mapping(lambda item, at: None if item is None else text(item, at))(value, field)
+    return mapping(lambda item, at: None if item is None else tag(item, at))(value, field)
 
 
 # ------------------------------------------------------------ how a version runs

@@ -23,7 +23,7 @@ from muster.domain.errors import (
     Taken,
 )
 from muster.domain.names import card_path, check_together, file_path, model_id, model_path, version_path
-from muster.domain.records import Json, Model, Version
+from muster.domain.records import Fields, Json, Model, Version
 from muster.domain.snapshot import Plan, Snapshot
 
 MAX_TAGS = 1000
@@ -147,13 +147,15 @@ def _(change: c.RegisterVersion, before: Snapshot) -> Plan:
         model = Model(change.model, owner=change.owner)
     elif model.deleted:
         model = Model(change.model, next_number=model.next_number, owner=change.owner)
-    number = model.next_number
+    number = number_for(change, model)
     registered = hashlib.sha256(codec.canonical(content(change))).hexdigest()
     if change.label is not None:
         there = before.labelled(change.model, change.label)
         if there is not None:
             return _registered_before(change, before, there, registered)
         check_label(change.label, number)
+    if (taken := before.version(change.model, number)) is not None:
+        return _numbered_before(taken, change, registered)
     new_id = free_id(before, change, number)
     version = Version(
         model=change.model,
@@ -181,7 +183,9 @@ def _(change: c.RegisterVersion, before: Snapshot) -> Plan:
         file_path(change.model, number, file.path): lfs.pointer(file.sha256, file.size)
         for file in change.files
     }
-    edits.update([file_of_version(version), file_of(replace(model, next_number=number + 1))])
+    edits.update(
+        [file_of_version(version), file_of(replace(model, next_number=max(model.next_number, number + 1)))]
+    )
     subject = f"Register {change.model} {change.label or number}"
     return Plan(
         subject if not fresh else f"{subject} (new model)",
@@ -189,6 +193,13 @@ def _(change: c.RegisterVersion, before: Snapshot) -> Plan:
         number,
         edits=edits,
     )
+
+
+def number_for(change: c.RegisterVersion, model: Model | None) -> int:
+    """The number of the version to be: the model's next one, unless the version comes with one."""
+    if change.number is not None:
+        return change.number
+    return model.next_number if model else 1
 
 
 def check_label(label: str, number: int) -> None:
@@ -224,6 +235,26 @@ def _registered_before(change: c.RegisterVersion, before: Snapshot, number: int,
     return Plan("", change.model, number)
 
 
+def _numbered_before(there: Version, change: c.RegisterVersion, registered: str) -> Plan:
+    """The same for a version that comes with its number."""
+    if there.state == "deleted":
+        raise Conflict(
+            f"{there.model}/{there.number} was deleted here, and a deleted version's number is not used again"
+        )
+    if there.registered != registered:
+        raise ContentDiffers(there.model_id, _differing(change, there))
+    return Plan("", there.model, there.number)
+
+
+def _imported(there: Fields | None, said: Fields | None, what: str) -> Fields | None:
+    """What is known of the times elsewhere, with what an import says anew."""
+    if said is None:
+        return there
+    if there is None:
+        raise Conflict(f"{what} was made here and not imported")
+    return {**there, **said}
+
+
 @plan.register
 def _(change: c.CreateModel, before: Snapshot) -> Plan:
     there = before.model(change.model)
@@ -236,6 +267,7 @@ def _(change: c.CreateModel, before: Snapshot) -> Plan:
         description=change.description,
         tags=_merged({}, change.tags),
         card=digest_of_card(change.card),
+        imported=change.imported,
     )
     edits: dict[str, bytes | None] = dict([file_of(model)])
     if change.card:
@@ -256,6 +288,7 @@ def _(change: c.UpdateModel, before: Snapshot) -> Plan:
         description=model.description if change.description == c.UNSET else change.description,
         tags=_merged(model.tags, change.tags),
         card=model.card if change.card == c.UNSET else digest_of_card(change.card),
+        imported=_imported(model.imported, change.imported, model.name),
     )
     edits: dict[str, bytes | None] = {}
     if updated != model:
@@ -284,6 +317,7 @@ def _(change: c.UpdateVersion, before: Snapshot) -> Plan:
         owner=version.owner if change.owner == c.UNSET else change.owner,
         description=version.description if change.description == c.UNSET else change.description,
         tags=_merged(version.tags, change.tags),
+        imported=_imported(version.imported, change.imported, version.model_id),
     )
     if updated == version:
         return Plan("", change.model, change.number)
@@ -299,7 +333,10 @@ def _(change: c.SetStage, before: Snapshot) -> Plan:
         raise Invalid.one("archive_others", True, f"goes only with the stages {' and '.join(_EXCLUSIVE)}")
     others = before.in_stage(change.model, change.stage) if change.archive_others else ()
     archived = [live_version(before, change.model, number) for number in others if number != change.number]
-    moved = [replace(version, stage=change.stage)] if version.stage != change.stage else []
+    imported = _imported(version.imported, change.imported, version.model_id)
+    moved = []
+    if version.stage != change.stage:
+        moved = [replace(version, stage=change.stage, imported=imported)]
     moved += [replace(other, stage="archived") for other in archived]
     if not moved:
         return Plan("", change.model, change.number)

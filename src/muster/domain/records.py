@@ -41,6 +41,7 @@ class Model:
     aliases: Mapping[str, int] = field(default_factory=dict)
     card: str = ""  # the sha256 of card.md beside it; "" if there is none
     deleted: bool = False
+    imported: Fields | None = None  # from, created_at, last_updated as they were elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class Version:
     signature: Fields | None = None
     files: tuple[Artifact, ...] = ()
     files_attached: bool = False  # files came after the version was final; that happens once
-    imported: Fields | None = None  # created_at, last_updated as they were elsewhere
+    imported: Fields | None = None  # from, created_at, last_updated as they were elsewhere
     registered: str = ""  # sha256 of what was registered: a repeated registration is known by it
 
     @property

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import cast
 
 from muster.domain import names
 from muster.domain.changes import Facts, RegisterVersion
 from muster.domain.errors import Invalid, Problem
+from muster.domain.messages import rfc3339
 from muster.domain.parse import (
     Form,
     boolean,
@@ -127,6 +129,29 @@ def external(value: object, field: str) -> Fields:
     return _some(found, value, field)
 
 
+def imported(value: object, field: str) -> Fields:
+    """`{from, created_at, last_updated}`: what an import says of how it was elsewhere."""
+    form = Form(value, field)
+    found = {
+        "from": form.take("from", text, None),
+        "created_at": form.take("created_at", _time, None),
+        "last_updated": form.take("last_updated", _time, None),
+    }
+    form.close()
+    return _some(found, value, field)
+
+
+def _time(value: object, field: str) -> str:
+    """An RFC 3339 time, in UTC as records have it."""
+    try:
+        time = datetime.fromisoformat(text(value, field))
+        if time.tzinfo is not None:
+            return rfc3339(time)
+    except (ValueError, OverflowError):
+        pass
+    raise Invalid.one(field, value, "must be an RFC 3339 time with its offset from UTC")
+
+
 def _some(found: Mapping[str, Json], value: object, field: str) -> Fields:
     kept = {key: item for key, item in found.items() if item is not None}
     if not kept:
@@ -138,7 +163,8 @@ def registration(body: object, *, strict: bool) -> tuple[RegisterVersion, str]:
     """The change and the reason that a registration's body asks for.
 
     With `strict` (the plain API) `version`, `description` and `training_data` are
-    required; without it they may be absent, and `pending` says that files follow.
+    required; without it they may be absent, and `pending` says that files follow; `number`
+    and `imported` are then for an import, which the caller has to see to.
     """
     form = Form(body)
     ask = form.need if strict else form.take
@@ -161,6 +187,8 @@ def registration(body: object, *, strict: bool) -> tuple[RegisterVersion, str]:
         bases=form.take("bases", bases, ()),
         external=outside,
         pending=False if strict else form.take("pending", boolean, False),
+        number=None if strict else form.take("number", integer(1, 2**31 - 1), None),
+        imported=None if strict else form.take("imported", imported, None),
     )
     why = form.take("reason", reason, "")
     form.close()

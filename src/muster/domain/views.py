@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from muster.domain.codec import config_to_dict
-from muster.domain.records import Deployment, Json, Model, Version
+from muster.domain.records import Deployment, Fields, Json, Model, Version
 
 # Of a version that names where its files are, of which Muster has none and knows no digest.
 ELSEWHERE = "files elsewhere, not verified"
@@ -20,13 +20,16 @@ class Times:
     last_updated: str
     last_deployed: str | None = None
     last_rollback: str | None = None
+    by_import: bool = False
+    """Whether it was an import that updated it last."""
 
 
 def version_view(version: Version, times: Times, deployed_in: Iterable[str]) -> dict[str, Json]:
     """The record of a version. `deployed_in` are its environments, highest first.
 
-    An imported version shows the times that it had where it came from; then
-    `imported` says so and `recorded_at` when it was written here.
+    An imported version shows the times that it had where it came from, the last update's
+    as long as none but imports changed it here; then `imported` says so, `imported_from`
+    where that was, if that is known, and `recorded_at` when it was written here.
     """
     imported = version.imported or {}
     view: dict[str, Json] = {
@@ -41,8 +44,7 @@ def version_view(version: Version, times: Times, deployed_in: Iterable[str]) -> 
         "deployment_status": version.stage,
         "deployed_in": list(deployed_in),
         "created_at": imported.get("created_at") or times.created_at,
-        "last_updated": (imported.get("last_updated") if times.last_updated == times.created_at else None)
-        or times.last_updated,
+        "last_updated": _last_updated(imported, times),
     }
     if times.last_deployed is not None:
         view["last_deployed"] = times.last_deployed
@@ -63,24 +65,40 @@ def version_view(version: Version, times: Times, deployed_in: Iterable[str]) -> 
     if version.external is not None:
         view["external"] = version.external
     if version.imported is not None:
-        view["imported"] = True
-        view["recorded_at"] = times.created_at
+        view |= _marked(imported, times.created_at)
     return view
 
 
+def _last_updated(imported: Fields, times: Times) -> str:
+    unchanged = times.by_import or times.last_updated == times.created_at
+    return (imported.get("last_updated") if unchanged else None) or times.last_updated
+
+
+def _marked(imported: Fields, recorded_at: str) -> dict[str, Json]:
+    """That what came by an import did so."""
+    said = {"imported": True, "recorded_at": recorded_at}
+    return said | ({"imported_from": imported["from"]} if "from" in imported else {})
+
+
+def model_created_at(model: Model, created_at: str) -> str:
+    """When the model was made: elsewhere, if it was imported, else here."""
+    return (model.imported or {}).get("created_at") or created_at
+
+
 def model_view(model: Model, created_at: str, last_updated: str, card: str | None = None) -> dict[str, Json]:
-    """The record of a model."""
-    return {
+    """The record of a model. An imported one shows when it was made where it came from; see `version_view`."""
+    view: dict[str, Json] = {
         "name": model.name,
         "owner": model.owner,
         "description": model.description,
         "tags": dict(model.tags),
         "aliases": dict(model.aliases),
         "next_number": model.next_number,
-        "created_at": created_at,
+        "created_at": model_created_at(model, created_at),
         "last_updated": last_updated,
         "card": card,
     }
+    return view | (_marked(model.imported, created_at) if model.imported is not None else {})
 
 
 def deployment_view(deployment: Deployment, model_id: str | None, reference: str | None) -> dict[str, Json]:

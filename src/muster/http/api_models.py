@@ -12,6 +12,7 @@ from muster.domain import names, parse
 from muster.domain.changes import UNSET, CreateModel, DeleteModel, RenameModel, SetAlias, UpdateModel
 from muster.domain.errors import NotFound
 from muster.domain.records import Json
+from muster.domain.registering import imported
 from muster.domain.views import model_view
 from muster.http import schemas
 from muster.http.answers import Answer, encoded, listed, no_content
@@ -21,7 +22,7 @@ from muster.http.plain import tags_wanted
 from muster.http.references import label_or_number, place_of
 from muster.http.services import Services
 from muster.http.views import model_answer, model_read
-from muster.http.writes import Asking, reason_given, write
+from muster.http.writes import Asking, imports_only, reason_given, write
 
 MODELS: Final = "/api/v1/models"
 MODEL: Final = f"{MODELS}/{{model:str}}"
@@ -60,9 +61,11 @@ async def create(services: Given, asked: Asking) -> Answer[schemas.ModelRecord]:
         description=form.take("description", parse.text, ""),
         tags=form.take("tags", parse.tags, {}),
         card=form.take("card", parse.text, None),
+        imported=form.take("imported", imported, None),
     )
     reason = form.take("reason", parse.reason, "")
     form.close()
+    imports_only(asked, imported=change.imported)
     return await write(services, asked, reason, lambda: change, model_answer(services, 201))
 
 
@@ -83,9 +86,11 @@ async def update(services: Given, asked: Asking, model: InPath) -> Answer[schema
         description=form.take("description", parse.text, "" if form.has("description") else UNSET),
         tags=form.take("tags", parse.tag_updates, {}),
         card=form.take("card", parse.text, None if form.has("card") else UNSET),
+        imported=form.take("imported", imported, None),
     )
     reason = form.take("reason", parse.reason, "")
     form.close()
+    imports_only(asked, imported=change.imported)
     return await write(services, asked, reason, lambda: change, model_answer(services))
 
 

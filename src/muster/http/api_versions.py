@@ -24,7 +24,7 @@ from muster.http.plain import tags_wanted
 from muster.http.references import place_of
 from muster.http.services import Services
 from muster.http.views import changes_page, place_then, version_answer, version_read
-from muster.http.writes import Asking, reason_given, write
+from muster.http.writes import Asking, imports_only, reason_given, write
 from muster.service.committer import Recorded
 from muster.service.registry import change_view
 from muster.service.values import ChangeFilter, VersionFilter
@@ -112,6 +112,7 @@ async def register(services: Given, asked: Asking, model: InPath) -> Answer[sche
             raise Invalid.one("name", body["name"], "is said by the path, not by the body")
         body = {**body, "name": model}
     change, reason = registering.registration(body, strict=False)
+    imports_only(asked, number=change.number, imported=change.imported)
     return await write(services, asked, reason, lambda: change, version_answer(services, 201))
 
 
@@ -157,9 +158,11 @@ async def update(
         owner=form.take("owner", parse.name, None if form.has("owner") else UNSET),
         description=form.take("description", parse.text, "" if form.has("description") else UNSET),
         tags=form.take("tags", parse.tag_updates, {}),
+        imported=form.take("imported", registering.imported, None),
     )
     reason = form.take("reason", parse.reason, "")
     form.close()
+    imports_only(asked, imported=wanted.imported)
 
     def change() -> UpdateVersion:
         return replace(wanted, number=place_of(services.registry, model, version)[1])
@@ -184,11 +187,13 @@ async def stage(
     form = asked.form()
     wanted = form.need("stage", parse.one_of(STAGES), "")
     archive_others = form.take("archive_others", parse.boolean, False)
+    imported = form.take("imported", registering.imported, None)
     reason = form.take("reason", parse.reason, "")
     form.close()
+    imports_only(asked, imported=imported)
 
     def change() -> SetStage:
-        return SetStage(*place_of(services.registry, model, version), wanted, archive_others)
+        return SetStage(*place_of(services.registry, model, version), wanted, archive_others, imported)
 
     return await write(services, asked, reason, change, version_answer(services))
 

@@ -1,8 +1,9 @@
 """A request → who asks, and the idempotency key that it comes with.
 
 Before access control the actor is the user whose credentials come along (RFC 7617),
-or what `X-Muster-Actor` says, or `anonymous`; all are shown as unverified for ever. No
-secret is looked at, kept or repeated.
+or what `X-Muster-Actor` says, or `anonymous`; all are shown as unverified for ever. With
+`X-Muster-Import: true` it is said that an import does it, by that actor. No secret is
+looked at, kept or repeated.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from muster.domain.changes import Actor
@@ -24,8 +26,18 @@ def actor(headers: Mapping[str, str]) -> Actor:
     """Who asks.
 
     Raises:
-        Invalid: the header holds no actor's id.
+        Invalid: a header holds no actor's id, or what it must not.
     """
+    found = _named(headers)
+    said = headers.get("x-muster-import")
+    if said is None:
+        return found
+    if said != "true":
+        raise Invalid.one("X-Muster-Import", said, "must be true, or absent")
+    return replace(found, auth="import")
+
+
+def _named(headers: Mapping[str, str]) -> Actor:
     name = _user(headers.get("authorization", ""))
     if name:
         try:

@@ -29,6 +29,10 @@ _HEADERS: Final[dict[str, dict[str, Any]]] = {
         "description": "Who asks, by a stable id; unverified",
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$"},
     },
+    "X-Muster-Import": {
+        "description": "That an import does it, which may say how it was elsewhere; unverified",
+        "schema": {"type": "string", "const": "true"},
+    },
     "Idempotency-Key": {
         "description": "A repeated key gives the first answer",
         "schema": {"type": "string", "pattern": "^[!-~]{1,128}$"},

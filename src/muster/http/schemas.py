@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 Text = Annotated[str, Meta(max_length=65_536)]
 Name = Annotated[str, Meta(min_length=1, max_length=256)]
@@ -49,6 +49,14 @@ class Source(Body):
     uri: Annotated[Text | None, Meta(description="Where its files are said to be")] = None
     location: Annotated[Text | None, Meta(description="What `uri` led to when it was registered")] = None
     tracked_as: Annotated[Text | None, Meta(description="What a tracking server calls it")] = None
+
+
+class Imported(Body):
+    """How it was elsewhere: only for an import, which says `X-Muster-Import: true`."""
+
+    from_: Annotated[Text | None, Meta(description="Where that was")] = field(default=None, name="from")
+    created_at: str | None = None
+    last_updated: str | None = None
 
 
 class Base(Body):
@@ -131,6 +139,7 @@ class VersionRecord(Struct):
     last_deployed: str | UnsetType = UNSET
     last_rollback: str | UnsetType = UNSET
     imported: bool | UnsetType = UNSET
+    imported_from: str | UnsetType = UNSET
     recorded_at: str | UnsetType = UNSET
 
 
@@ -234,6 +243,9 @@ class ModelRecord(Struct):
     created_at: str
     last_updated: str
     card: str | None
+    imported: bool | UnsetType = UNSET
+    imported_from: str | UnsetType = UNSET
+    recorded_at: str | UnsetType = UNSET
 
 
 class ModelRecords(Struct):
@@ -248,6 +260,7 @@ class NewModel(Body):
     description: Text | None = None
     tags: Tags | None = None
     card: Text | None = None
+    imported: Imported | None = None
     reason: Reason | None = None
 
 
@@ -258,6 +271,7 @@ class ModelUpdate(Body):
     description: Text | None = None
     tags: dict[str, str | None] | None = None
     card: Text | None = None
+    imported: Imported | None = None
     reason: Reason | None = None
 
 
@@ -283,6 +297,8 @@ class NewVersion(Body):
     bases: list[Base] | None = None
     external: External | None = None
     pending: bool | None = None
+    number: Annotated[int | None, Meta(ge=1, description="Only for an import")] = None
+    imported: Imported | None = None
     reason: Reason | None = None
 
 
@@ -297,6 +313,7 @@ class VersionUpdate(Body):
     description: Text | None = None
     owner: Name | None = None
     tags: dict[str, str | None] | None = None
+    imported: Imported | None = None
     reason: Reason | None = None
 
 
@@ -305,6 +322,7 @@ class StageUpdate(Body):
 
     stage: Stage
     archive_others: bool | None = None
+    imported: Imported | None = None
     reason: Reason | None = None
 
 

@@ -21,7 +21,7 @@ from litestar.params import SkipValidation
 
 from muster.domain import parse
 from muster.domain.changes import Actor, Change
-from muster.domain.errors import Invalid, MusterError, Stale
+from muster.domain.errors import Invalid, MusterError, Problem, Stale, shown
 from muster.domain.parse import Form
 from muster.domain.records import Json
 from muster.http import auth, bodies
@@ -80,6 +80,15 @@ async def asked_of(
         dry_run=dry_run,
         body=bodies.decode(content),
     )
+
+
+def imports_only(asked: Asked, **said: object) -> None:
+    """Refuse those of the fields that are there, unless an import says them. Raises Invalid."""
+    if asked.actor.auth != "import":
+        rule = "goes only with the header X-Muster-Import: true"
+        problems = [Problem(name, shown(value), rule) for name, value in said.items() if value is not None]
+        if problems:
+            raise Invalid(problems)
 
 
 def target_of(request: Request[Any, Any, Any]) -> str:

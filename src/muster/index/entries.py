@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from muster.domain.messages import Entry
+from muster.domain.messages import Entry, rfc3339
 from muster.domain.views import Times
 from muster.index import tables
 from muster.index.database import Row, inserting
@@ -158,10 +158,11 @@ def placement_row(position: int, entry: Entry) -> PlacementRow | None:
 
 
 class Mark(NamedTuple):
-    """A place in the log, and its time as a record shows it."""
+    """A place in the log, its time as a record shows it, and whether an import did what is there."""
 
     position: int
     time: str
+    by_import: bool = False
 
 
 class Marks(NamedTuple):
@@ -180,7 +181,13 @@ class Marks(NamedTuple):
             self.touched.time,
             self.deploy and self.deploy.time,
             self.rollback and self.rollback.time,
+            self.touched.by_import,
         )
+
+
+def mark_of(position: int, entry: Entry) -> Mark:
+    """The mark of the entry that is there."""
+    return Mark(position, rfc3339(entry.time), entry.auth == "import")
 
 
 def marks_after(before: Marks | None, mark: Mark, entry: Entry, own: bool) -> Marks | None:

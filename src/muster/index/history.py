@@ -62,7 +62,7 @@ _REGISTERED = sql(
     )
 )
 _TOUCHES = limited(
-    select(changes.c.time_us)
+    select(changes.c.time_us, changes.c.auth)
     .join(touches, touches.c.position == changes.c.position)
     .where(
         touches.c.model == bindparam("model", type_=Text()),
@@ -324,6 +324,7 @@ class LogReads(Reads):
             _shown(touched),
             last_deployed=_shown(deploy) if deploy else None,
             last_rollback=_shown(rollback) if rollback else None,
+            by_import=touched[1] == "import",
         )
 
     def _named_now(self, model: str, position: int) -> str:

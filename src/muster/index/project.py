@@ -24,6 +24,7 @@ from muster.index.entries import (
     answer,
     change_row,
     environment_touched_after,
+    mark_of,
     marks_after,
     model_marks_after,
     moment,
@@ -277,7 +278,7 @@ class SqlTransaction(SqlSnapshot):
         row = self._one(s.VERSION_ROW, key)
         marks = self._marks(row) if row else None
         if model == entry.model and number in (entry.number, *entry.also):
-            mark = Mark(self._position, rfc3339(entry.time))
+            mark = mark_of(self._position, entry)
             marks = marks_after(marks, mark, entry, own=number == entry.number)
         if marks is None or (row is None and record is None):
             return
@@ -312,10 +313,10 @@ class SqlTransaction(SqlSnapshot):
             self._rows[INSERT_METRIC] += metric_rows(version, sequence)
 
     def _marks(self, row: Row) -> Marks:
-        """The marks in a row of `VERSION_ROW`: four positions, then their four times."""
+        """The marks in a row of `VERSION_ROW`: four positions, their four times, and who touched it how."""
         _, *positions = row[:5]
         marks = [
-            None if position is None else Mark(position, rfc3339(moment(self._time_of(position, time_us))))
+            None if position is None else self._mark(position, time_us, row[9])
             for position, time_us in zip(positions, row[5:9], strict=True)
         ]
         registered, touched, deploy, rollback = marks
@@ -323,9 +324,12 @@ class SqlTransaction(SqlSnapshot):
             raise ValueError("a version without its change")
         return Marks(registered, touched, deploy, rollback)
 
-    def _time_of(self, position: int, time_us: int | None) -> int:
-        """The time of the change there, `time_us` if it is written."""
-        return self._changes[position - self._changes[0].position].time_us if time_us is None else time_us
+    def _mark(self, position: int, time_us: int | None, auth: str) -> Mark:
+        """The mark of the change there; its time and `auth` are given if it is written."""
+        if time_us is None:
+            change = self._changes[position - self._changes[0].position]
+            time_us, auth = change.time_us, change.auth
+        return Mark(position, rfc3339(moment(time_us)), auth == "import")
 
     def _places(self, model: str, number: int) -> list[str]:
         return by_rank([(r[0], r[1]) for r in self._all(s.PLACES, {"model": model, "number": number})])

@@ -19,7 +19,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import IO, Any
 
-from muster.domain.messages import Entry, rfc3339
+from muster.domain.messages import Entry
 from muster.domain.records import Artifact
 from muster.index import statements, tables
 from muster.index.database import Row, create_indexes, create_tables, inserting
@@ -27,13 +27,13 @@ from muster.index.entries import (
     INSERT_CHANGE,
     INSERT_PLACEMENT,
     INSERT_TOUCH,
-    Mark,
     Marks,
     ModelMarks,
     PlacementRow,
     TouchRow,
     change_row,
     environment_touched_after,
+    mark_of,
     marks_after,
     model_marks_after,
     placement_row,
@@ -109,7 +109,7 @@ class _Log:
             return
         if entry.renamed is not None:
             self._rename(position, entry.renamed, entry.model)
-        mark = Mark(position, rfc3339(entry.time))
+        mark = mark_of(position, entry)
         for touch in touch_rows(position, entry):
             self.touches.append(touch)
             key = (touch.model, touch.number)

@@ -35,6 +35,7 @@ from sqlalchemy import (
 
 from muster.domain.messages import rfc3339
 from muster.domain.records import STAGES
+from muster.domain.views import model_created_at
 from muster.index.database import Reads, Row, limited, sql
 from muster.index.entries import moment
 from muster.index.rows import model_of
@@ -310,9 +311,10 @@ def _paged(page: Page) -> dict[str, object]:
 def _listed(row: Row) -> Listed:
     record, created, updated, *rest = row
     newest = tuple(document for document in rest[: len(STAGES)] if document is not None)
+    model = model_of(record)
     return Listed(
-        model_of(record),
-        rfc3339(moment(created)),
+        model,
+        model_created_at(model, rfc3339(moment(created))),
         rfc3339(moment(updated)),
         newest,
         tuple(rest[len(STAGES) :]),

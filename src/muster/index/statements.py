@@ -55,6 +55,7 @@ VERSION_ROW = sql(
         _touched.c.time_us,
         _deploy.c.time_us,
         _rollback.c.time_us,
+        _touched.c.auth,
     )
     # Outer joins: while a batch is planned its changes are not written yet.
     .outerjoin(_registered, _registered.c.position == versions.c.sequence)

@@ -256,5 +256,6 @@ def change_view(logged: Logged) -> dict[str, Json]:
         "observed": entry.observed,
         "instance": entry.instance,
         "digest": entry.digest,
+        "imported": True if entry.auth == "import" else None,
     }
     return view | {key: value for key, value in optional.items() if value is not None}
