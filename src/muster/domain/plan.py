@@ -183,9 +183,8 @@ def _(change: c.RegisterVersion, before: Snapshot) -> Plan:
         file_path(change.model, number, file.path): lfs.pointer(file.sha256, file.size)
         for file in change.files
     }
-    edits.update(
-        [file_of_version(version), file_of(replace(model, next_number=max(model.next_number, number + 1)))]
-    )
+    counted = replace(model, next_number=max(model.next_number, number + 1))
+    edits.update([file_of_version(version), file_of(counted)])
     subject = f"Register {change.model} {change.label or number}"
     return Plan(
         subject if not fresh else f"{subject} (new model)",

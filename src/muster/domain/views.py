@@ -86,7 +86,7 @@ def model_created_at(model: Model, created_at: str) -> str:
 
 
 def model_view(model: Model, created_at: str, last_updated: str, card: str | None = None) -> dict[str, Json]:
-    """The record of a model. An imported one shows when it was made where it came from; see `version_view`."""
+    """The record of a model. What was imported was made elsewhere; see `version_view`."""
     view: dict[str, Json] = {
         "name": model.name,
         "owner": model.owner,

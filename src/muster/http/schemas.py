@@ -111,6 +111,7 @@ class Change(Struct):
     observed: str | UnsetType = UNSET
     instance: str | UnsetType = UNSET
     digest: str | UnsetType = UNSET
+    imported: bool | UnsetType = UNSET
 
 
 class VersionRecord(Struct):
