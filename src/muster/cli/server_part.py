@@ -19,7 +19,8 @@ def imported(module: str, extra: str = "server") -> Any:
     except ModuleNotFoundError as missing:
         if missing.name is None or missing.name.partition(".")[0] == "muster":
             raise
+        instead = ", or name a server with --server" if extra == "server" else ""
         raise Unavailable(
             f"this needs more than the client (there is no {missing.name} here): "
-            f"pip install 'muster-registry[{extra}]', or name a server with --server"
+            f"pip install 'muster-registry[{extra}]'{instead}"
         ) from missing

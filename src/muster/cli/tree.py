@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from muster.cli import admin, describing, environments, history, pushing, running, versions
+from muster.cli import admin, describing, environments, history, moving, pushing, running, versions
 from muster.cli.call import root
 
 app = typer.Typer(name="muster", no_args_is_help=True, pretty_exceptions_enable=False)
@@ -15,4 +15,5 @@ versions.add(app)
 pushing.add(app)
 describing.add(app)
 history.add(app)
+moving.add(app)
 admin.add(app)

@@ -10,6 +10,7 @@ Errors are those of `muster.errors`, by the same classes as in the server.
 
 from __future__ import annotations
 
+from copy import copy
 from types import TracebackType
 from typing import Final, Self
 
@@ -59,6 +60,12 @@ class Client(Pushes):
     def healthy(self) -> bool:
         """Whether the server answers."""
         return bool(self.calls.get("/healthz").json().get("status") == "ok")
+
+    def importing(self) -> Self:
+        """The same registry for an import: what is written is recorded as brought from elsewhere."""
+        twin = copy(self)
+        twin.calls = self.calls.importing()
+        return twin
 
     def close(self) -> None:
         """Close the connections."""

@@ -6,7 +6,8 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final
+from copy import copy
+from typing import Any, Final, Self
 from urllib.parse import quote
 
 import httpx
@@ -51,6 +52,7 @@ class Calls:
     ) -> None:
         self.url = url.rstrip("/")
         self._timeout_s = timeout_s
+        self._always: Mapping[str, str] = {}
         headers = given(**{"X-Muster-Actor": actor, "Authorization": authorization})
         self._http = httpx.Client(
             headers=headers,
@@ -59,6 +61,12 @@ class Calls:
             # A server on this machine is never behind the proxy that the environment names.
             trust_env=not self.url.startswith(("http://127.", "http://localhost", "http://[::1]")),
         )
+
+    def importing(self) -> Self:
+        """The same connections, for an import: that it is one is said with every write."""
+        twin = copy(self)
+        twin._always = {"X-Muster-Import": "true"}
+        return twin
 
     def close(self) -> None:
         """Close the connections."""
@@ -134,7 +142,7 @@ class Calls:
         asked = given(**params)
         if dry_run:
             asked["dry_run"] = "true"
-        sent = dict(headers or {})
+        sent = {**self._always, **(headers or {})}
         # A key of one's own for each write: a repeat after a lost answer is then no second write.
         sent["Idempotency-Key"] = key or uuid.uuid4().hex
         if if_match is not None:
