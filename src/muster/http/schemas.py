@@ -298,7 +298,7 @@ class NewVersion(Body):
     bases: list[Base] | None = None
     external: External | None = None
     pending: bool | None = None
-    number: Annotated[int | None, Meta(ge=1, description="Only for an import")] = None
+    number: Annotated[int, Meta(ge=1, lt=2**31, description="Only for an import")] | None = None
     imported: Imported | None = None
     reason: Reason | None = None
 
