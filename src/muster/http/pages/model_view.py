@@ -40,6 +40,7 @@ class Stop:
     detail: str
     note: str
     deployed: bool
+    place_href: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +192,7 @@ def _stop(page: Page, name: str, place: Place, listed: Sequence[Mapping[str, Any
         _detail(place),
         note,
         place.number is not None,
+        page.to("environments", place.environment.name, name),
     )
 
 
