@@ -224,6 +224,28 @@ def test_files_elsewhere_that_cannot_be_read_from_here_are_named_and_not_verifie
     assert record_of(server, name)["files_status"] == "files elsewhere, not verified"
 
 
+def test_a_version_whose_files_did_not_all_come_is_not_ready_and_can_be_completed(
+    server: Live, client: Any, tmp_path: Path
+) -> None:
+    import mlflow
+
+    from muster.client import Client
+
+    name = fresh()
+    a_model(tmp_path / "echo")
+    (tmp_path / "echo/z<z").write_text("no version can hold that name")
+    with pytest.raises(Exception, match="Windows") as raised:
+        mlflow.register_model(str(tmp_path / "echo"), name)
+    assert raised.value.error_code == "INVALID_PARAMETER_VALUE"  # type: ignore[attr-defined]
+    assert client.search_model_versions(f"name = '{name}'") == []
+    server.send("POST", f"/api/v1/models/{name}/versions", json={"pending": True})
+    assert client.get_model_version(name, "1").status == "PENDING_REGISTRATION"
+    (tmp_path / "echo/z<z").unlink()
+    with Client(server.url) as muster:
+        assert muster.push(str(tmp_path / "echo"), name, version="1").done == "attached"
+    assert client.get_model_version(name, "1").status == "READY"
+
+
 def test_mlflow_finds_the_plugin_by_its_entry_points(server: Live, folder: Path) -> None:
     program = (
         "import mlflow, sys\n"

@@ -235,6 +235,21 @@ def test_the_command_says_what_it_does(server: Live, log: Log, tracked: Path, tm
     assert (again["done"], len(again["files"])) == ("there already", 5)
 
 
+def test_without_mlflow_only_folders_are_pushed(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/MLmodel").write_text(f"run_id: {'a' * 32}\nmodel_id: m-{'b' * 32}\n")
+    without = "import sys; sys.modules['mlflow'] = None; from muster.cli import main; main()"
+    push = ("python", "-c", without, "push")
+    said = Terminal(tmp_path).run(*push, f"models:/m-{'b' * 32}", "digits", exit_code=7)
+    assert "pip install 'muster-registry[mlflow]'" in said
+    record = json.loads(Terminal(tmp_path).run(*push, "model", "digits", "--json"))
+    assert record["source"] == {
+        "uri": f"models:/m-{'b' * 32}",
+        "run_id": "a" * 32,
+        "tracked_as": f"m-{'b' * 32}",
+    }
+
+
 def test_the_command_works_on_a_home_without_a_server(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model/weights").write_bytes(b"1")

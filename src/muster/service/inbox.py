@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from muster.domain.errors import Invalid
+from muster.domain.errors import Invalid, NotFound
 from muster.domain.names import artifact_path
 from muster.domain.records import Artifact
 from muster.service.ports import ArtifactStore, Uploads
@@ -54,8 +54,16 @@ class Inbox:
         return self._uploads.listing(folder)
 
     def below(self, path: str) -> list[Artifact]:
-        """Every file below the folder `path`, as at one moment, or the one that goes by it."""
-        return self._uploads.below(path)
+        """Every file below the folder `path`, as at one moment, or the one that goes by it.
+
+        Raises:
+            NotFound: the bytes of one are not in the store.
+        """
+        found = self._uploads.below(path)
+        for file in found:
+            if self._artifacts.size(file.sha256) != file.size:
+                raise NotFound("content of", file.path)
+        return found
 
     def remove(self, path: str) -> None:
         """Nothing goes by `path` any more, nor by one below it."""
