@@ -59,7 +59,7 @@ class TestRecognising:
     def test_a_runtime_that_is_named_settles_it(self, tmp_path: Path) -> None:
         files = written(tmp_path, model__onnx=b"", model__skops=b"")
         assert chosen(files, "skops") == ("skops", "model.skops")
-        with pytest.raises(NoRuntime, match=r"No runtime is called 'torch'. The runtimes here are: mlflow, onnx"):
+        with pytest.raises(NoRuntime, match=r"called 'torch'. The runtimes here are: mlflow, onnx"):
             chosen(files, "torch")
         with pytest.raises(NoRuntime, match="No file of the runtime 'onnx' is among"):
             chosen(written(tmp_path, iris__skops=b""), "onnx")
