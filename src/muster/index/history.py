@@ -194,15 +194,17 @@ def _changes(shape: Shape) -> str:
 @lru_cache(maxsize=8)
 def _placed(environment: bool, model: bool, *, count: bool = False) -> str:
     earlier = placements.alias("earlier")
-    newest = (
-        select(func.max(earlier.c.position))
+    # Not its maximum: in a join SQLite would look at all of them for that.
+    newest = limited(
+        select(earlier.c.position)
         .where(
             earlier.c.environment == places.c.environment,
             earlier.c.model == places.c.model,
             earlier.c.position <= _position,
         )
-        .scalar_subquery()
-    )
+        .order_by(earlier.c.position.desc()),
+        1,
+    ).scalar_subquery()
     there = places.join(
         placements,
         (placements.c.environment == places.c.environment)

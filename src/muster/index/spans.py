@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Integer, Select, Text, bindparam, func, or_, select
+from sqlalchemy import Integer, Select, Text, bindparam, func, literal_column, or_, select
 
 from muster.index.database import Reads, limited, sql
 from muster.index.entries import logged
@@ -74,7 +74,14 @@ _REGISTERED = sql(
         .order_by(versions.c.sequence.desc())
     )
 )
-_COUNT_REGISTERED = sql(select(func.count()).where(versions.c.sequence > _low, versions.c.sequence <= _high))
+# Counted in the log, whose index says it all: a row of a version holds its whole record.
+_COUNT_REGISTERED = sql(
+    select(func.count()).where(
+        changes.c.kind == literal_column("'register'"),
+        changes.c.position > _low,
+        changes.c.position <= _high,
+    )
+)
 # A model that was deleted is one whose last touch was its end.
 _ARRIVED = sql(
     limited(

@@ -16,6 +16,7 @@ from muster.service.past import FieldChange
 
 MOST: Final = 200  # fields of one change
 _LINES: Final = 300
+_FIRST: Final = 3  # of the versions that a rollback could return to
 _LONG: Final = 400  # characters of a value
 _PATHS: Final = (
     ("version", re.compile(r"models/../[^/]+/versions/(\d+)/version\.json")),
@@ -140,7 +141,8 @@ def _said(page: Page, value: Any, model: str | None) -> str | None:
         case str():
             return value
         case [{"version": _}, *_] if model is not None:
-            return ", ".join(called(page.services.registry.index, model, each["version"]) for each in value)
+            first = [called(page.services.registry.index, model, each["version"]) for each in value[:_FIRST]]
+            return ", ".join(first) + (f" and {len(value) - _FIRST} more" if len(value) > _FIRST else "")
         case _:
             return json.dumps(value, ensure_ascii=False, sort_keys=True)
 

@@ -21,7 +21,7 @@ from muster.http.pages.strip_view import Strip, strip
 from muster.service.values import ChangeFilter, Logged
 
 ROWS: Final = 50
-_FIELDS: Final = 8  # of a change in the list
+_FIELDS: Final = 5  # of a change in the list
 # What people call what happened, and the kinds that it stands for; what is in none of them is `other`.
 GROUPS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "deploy": ("deployed", ("deploy",)),
