@@ -217,9 +217,8 @@ def test_two_moments_are_compared_by_what_ran_then_and_then(filled: Live, visit:
     )
     expect(ran).to_contain_text("1 model differs")
     turned = visit(f"{filled.url}/compare?from={last['commit']}&to={first['commit']}", script=script)
-    assert turned.get_by_role("region", name="What ran in production").locator("tbody").inner_text() == (
-        ran.locator("tbody").inner_text()
-    )
+    turned_ran = turned.get_by_role("region", name="What ran in production")
+    expect(turned_ran.locator("tbody .plate")).to_have_text(["v1.1", "v1.2"])
     page.get_by_role("link", name="between").or_(
         page.get_by_role("link", name=re.compile("changes$"))
     ).first.click()
