@@ -3,7 +3,7 @@
 # Asks for nothing when all are there, so that it works without a network then.
 set -euo pipefail
 
-packages=(ca-certificates chromium curl git git-lfs python3-venv)
+packages=(ca-certificates chromium curl git git-lfs postgresql python3-venv)
 
 if ! command -v apt-get >/dev/null; then
     echo "This is not Debian or Ubuntu; install what corresponds to: ${packages[*]}" >&2

@@ -17,6 +17,7 @@ from muster.cli.call import Call, command
 from muster.cli.completing import models, refs
 from muster.cli.options import ByActor, InEnvironment, Kinds, Limit, Since, Until
 from muster.domain.errors import Invalid, NotFound
+from muster.domain.views import before_import
 
 if TYPE_CHECKING:
     from muster.client import Client
@@ -65,9 +66,9 @@ def log(
     from muster.cli.rendering import changes
 
     with call.connected() as session:
-        client, number = session.client, None
+        client, number, before = session.client, None, None
         if model is not None:
-            model, number = _subject(client, model)
+            model, number, before = _subject(client, model)
         found = client.changes(
             model=model,
             number=number,
@@ -81,17 +82,21 @@ def log(
     if not found and not call.as_json:
         call.note("Nothing of that kind happened.")
         return
-    call.emit({"items": found, "count": found.total}, lambda: changes(found))
+    if env or by or kind or since or until or len(found) < found.total:
+        before = None
+    answer = {"items": found, "count": found.total} | ({"before": before} if before else {})
+    call.emit(answer, lambda: changes(found, before))
     call.left_out(found)
 
 
-def _subject(client: Client, text: str) -> tuple[str, int | None]:
-    """A model by its name, else a version by reference. Raises NotFound."""
+def _subject(client: Client, text: str) -> tuple[str, int | None, dict[str, Any] | None]:
+    """A model by its name, else a version by reference; what is known of the time before. Raises NotFound."""
     try:
-        return str(client.model(text)["name"]), None
+        model = client.model(text)
+        return str(model["name"]), None, before_import(model)
     except NotFound:
         version = client.version(text)
-        return str(version["name"]), int(version["number"])
+        return str(version["name"]), int(version["number"]), before_import(version)
 
 
 def diff(

@@ -211,12 +211,16 @@ def _declared(item: Record) -> tuple[str | None, str | None, str | None]:
     return short_time(by["time"]), by["actor"], by["reason"] or None
 
 
-def changes(items: Sequence[Mapping[str, Any]]) -> RenderableType:
-    """What happened, newest first."""
+def changes(items: Sequence[Mapping[str, Any]], before: Mapping[str, Any] | None = None) -> RenderableType:
+    """What happened, newest first, and of what was imported that nothing is known of the time before."""
     rows = [
         (short_time(i["time"]), i["actor"], i["change"], i["message"], i["reason"] or None, i["commit"][:10])
         for i in items
     ]
+    if before is not None:
+        made = f"Made {short_time(before['created_at'])}"
+        where = f" at {before['imported_from']}" if before["imported_from"] else ""
+        rows.append((None, "not recorded", None, f"{made}{where}; what happened until the import", None, ""))
     return table(("TIME", "WHO", "CHANGE", "WHAT", "WHY", "COMMIT"), rows)
 
 

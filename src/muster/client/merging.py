@@ -43,8 +43,11 @@ class Merge:
             return
         where = place(ours)
         now = self._client.calls.record(where)  # with what it must still be when it is written
-        log = partial(self._changed_here, version_path(theirs.model, theirs.number), _OF_VERSION)
-        taken = self._taken(theirs.ref, wanted, _of_version(now), partial(log, theirs.model, theirs.number))
+        file = version_path(theirs.model, theirs.number)
+        log = partial(self._changed_here, file, _OF_VERSION, theirs.model, theirs.number)
+        # Of what is deployed here the stage says where.
+        own = {"stage"} if now["deployed_in"] else set()
+        taken = self._taken(theirs.ref, wanted, _of_version(now), lambda: own | log())
         times = {"imported": {"last_updated": theirs.last_updated}}
         tag = now.etag
         if described := {name: value for name, value in taken.items() if name != "stage"}:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,8 +52,8 @@ class MLflowRegistry:
             Invalid: `uri` is no address of a registry of MLflow's.
             Unavailable: it does not answer.
         """
-        self._uri = uri
-        self._tracking_uri = tracking_uri or uri
+        self._uri = uri = _with_driver(uri)
+        self._tracking_uri = _with_driver(tracking_uri) if tracking_uri else uri
         scheme = uri.partition(":")[0].partition("+")[0].lower()
         if scheme in ("http", "https"):
             _look_at_server(uri)
@@ -147,6 +148,14 @@ def _look_at_server(uri: str) -> None:
         raise Invalid.one("URI", uri, f"must be an address ({error})") from error
     except httpx.TransportError as error:
         raise Unavailable(f"{public_address(uri) or 'it'} does not answer ({error})") from error
+
+
+def _with_driver(uri: str) -> str:
+    """A PostgreSQL's address with the driver that is here: which one is usual differs by release."""
+    scheme, colon, rest = uri.partition("://")
+    if scheme == "postgresql" and find_spec("psycopg") is None and find_spec("psycopg2") is not None:
+        return f"postgresql+psycopg2{colon}{rest}"
+    return uri
 
 
 def _look_at_database(uri: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from muster.domain.codec import config_to_dict
@@ -78,6 +78,18 @@ def _marked(imported: Fields, recorded_at: str) -> dict[str, Json]:
     """That what came by an import did so."""
     said = {"imported": True, "recorded_at": recorded_at}
     return said | ({"imported_from": imported["from"]} if "from" in imported else {})
+
+
+def before_import(record: Mapping[str, Json]) -> dict[str, Json] | None:
+    """What a history says of the time before its first change, of a record that was imported; else None."""
+    if not record.get("imported"):
+        return None
+    return {
+        "recorded": False,
+        "created_at": record["created_at"],
+        "imported_from": record.get("imported_from"),
+        "message": "What happened before the import is not recorded",
+    }
 
 
 def model_created_at(model: Model, created_at: str) -> str:

@@ -15,6 +15,7 @@ from muster.domain import parse, registering
 from muster.domain.changes import UNSET, DeleteVersion, Note, SetStage, UpdateVersion
 from muster.domain.errors import Invalid
 from muster.domain.records import KINDS, STAGES
+from muster.domain.views import before_import
 from muster.http import schemas, schemas_deployed
 from muster.http.answers import Answer, listed, no_content, of_write
 from muster.http.api_models import MODEL
@@ -223,7 +224,12 @@ async def history(
 ) -> Answer[schemas_deployed.Changes]:
     there = place_of(services.registry, model, version)
     wanted = ChangeFilter(model=there[0], number=there[1])
-    return Answer(await services.pools.reads.run(partial(changes_page, services, wanted, after, limit)))
+
+    def before() -> dict[str, Any] | None:
+        return before_import(services.registry.record(services.registry.numbered(*there).model_id))
+
+    work = partial(changes_page, services, wanted, after, limit, before)
+    return Answer(await services.pools.reads.run(work))
 
 
 def routes() -> list[HTTPRouteHandler]:

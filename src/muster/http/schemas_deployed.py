@@ -195,12 +195,25 @@ class OperationRecord(Struct):
     error: dict[str, Any] | UnsetType = UNSET
 
 
+class BeforeImport(Struct):
+    """What is known of the time before: that nothing is, since it was made."""
+
+    recorded: bool
+    created_at: str
+    imported_from: str | None
+    message: str
+
+
 class Changes(Struct):
-    """`count` is the number of changes that match, on whatever page."""
+    """`count` is the number of changes that match, on whatever page.
+
+    `before` is on the last page of the history of what was imported.
+    """
 
     items: list[Change]
     count: int
     next: str | None
+    before: BeforeImport | UnsetType = UNSET
 
 
 class Difference(Struct):

@@ -75,10 +75,21 @@ def place_then(services: Services, at: str, model: str, version: str) -> tuple[s
     return found, number
 
 
-def changes_page(services: Services, wanted: ChangeFilter, after: str | None, limit: int) -> bytes:
-    """A page of the change log, newest first, and how many changes match in all."""
+def changes_page(
+    services: Services,
+    wanted: ChangeFilter,
+    after: str | None,
+    limit: int,
+    before: Callable[[], dict[str, Any] | None] = lambda: None,
+) -> bytes:
+    """A page of the change log, newest first, and how many changes match in all.
+
+    The last page also says what `before` gives, of the time before the first of them.
+    """
     index = services.registry.index
     found = index.changes(wanted, before=place(after, 0) or None, limit=limit + 1)
     more = cursor(found[limit - 1].position) if len(found) > limit else None
     shown = (encoded(change_view(each)) for each in found[:limit])
-    return listed(shown, index.count_changes(wanted), more)
+    page = listed(shown, index.count_changes(wanted), more)
+    told = before() if more is None else None
+    return page if told is None else b'%b,"before":%b}' % (page[:-1], encoded(told))

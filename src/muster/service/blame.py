@@ -41,7 +41,7 @@ def of_version(index: Index, past: Past, model: str, number: int, at: Logged | N
 
 
 def of_model(index: Index, past: Past, model: str, created_at: str, at: Logged | None = None) -> Blame:
-    """The blame of a model's record; its card goes by `card`. `created_at` is RFC 3339."""
+    """The blame of a model's record; its card goes by `card`. `created_at` is when it was made here."""
     changes = index.changes(ChangeFilter(model=model, kinds=_OF_MODEL), before=_after(at), limit=LIMIT)
     found = _walked(past, changes, model_path(model), {card_path(model): CARD})
     first = None

@@ -52,7 +52,8 @@ def facts(page: Page, record: Mapping[str, Any], said: Blame) -> list[Fact]:
         count = len(record["files"])
         found.append(Fact("Files", f"{count} {'file' if count == 1 else 'files'}", mark(FILES), "#files"))
     if record.get("imported"):
-        found.append(Fact("Imported", f"recorded here {record['recorded_at'][:10]}", mark("imported")))
+        found.append(Fact("Imported", record.get("imported_from", "from a file"), mark("imported")))
+        found.append(Fact("Before that", f"not recorded (it was made {record['created_at'][:10]})", None))
     return [fact for fact in found if fact.text]
 
 

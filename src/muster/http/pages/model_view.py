@@ -109,7 +109,11 @@ def model_view(page: Page, name: str) -> ModelView:
     metric = asked if asked in metrics else (metrics[0] if metrics else "")
     columns = [metric, *(each for each in metrics if each != metric)][:_COLUMNS] if metric else []
     said = blame.of_model(
-        page.services.registry.index, page.services.past, name, record["created_at"], page.at
+        page.services.registry.index,
+        page.services.past,
+        name,
+        record["recorded_at"] if "recorded_at" in record else record["created_at"],
+        page.at,
     )
     first = _first(there)
     used = _used(measured, first)
