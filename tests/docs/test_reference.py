@@ -88,7 +88,7 @@ def test_every_trailer_is_listed() -> None:
 WHOLE = {
     "environments/<environment>.json": codec.environment_to_dict(records.FIRST_ENVIRONMENTS[0]),
     "models/<hh>/<name>/model.json": codec.model_to_dict(
-        records.Model("m", 2, "owner", "text", {"k": "v"}, {"a": 1}, deleted=True, card="0" * 64)
+        records.Model("m", 2, "owner", "text", {"k": "v"}, {"a": 1}, "0" * 64, True, {"created_at": "t"})
     ),
     "models/<hh>/<name>/versions/<n>/version.json": codec.version_to_dict(
         records.Version(
