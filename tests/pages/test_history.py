@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.live import Live
 from tests.pages.conftest import Visit
@@ -96,6 +96,18 @@ def test_the_newest_page_follows_what_is_recorded(filled: Live, visit: Visit) ->
     note = {"message": "Looked at by a person"}
     filled.send("POST", "/api/v1/models/label_digits/versions/v1.0/notes", json=note)
     expect(page.locator("#changes-region li").first).to_contain_text("Looked at by a person")
+
+
+def test_what_was_recorded_before_the_page_listens_comes_too(filled: Live, visit: Visit) -> None:
+    def late(route: Route) -> None:
+        note = {"message": "Looked at in between"}
+        filled.send("POST", "/api/v1/models/label_digits/versions/v1.0/notes", json=note)
+        route.continue_()
+
+    page = visit("about:blank")
+    page.route("**/live", late, times=1)
+    page.goto(f"{filled.url}/history")
+    expect(page.locator("#changes-region li").first).to_contain_text("Looked at in between")
 
 
 @either

@@ -22,20 +22,19 @@ async def live(services: Given) -> ServerSentEvent:
 
 
 async def _changes(services: Services) -> AsyncIterator[ServerSentEventMessage]:
-    """A `change` with the newest position, whenever that is another one."""
-    seen = _position(services)
-    yield ServerSentEventMessage(str(seen), event="begin", retry=3000)
+    """The newest commit to `begin` with, and a `change` whenever that is another one."""
+    seen = _newest(services)
+    yield ServerSentEventMessage(seen, event="begin", retry=3000)
     for _ in range(_ROUNDS):
         ticket = services.changes.ticket()
-        if (now := _position(services)) != seen:
+        if (now := _newest(services)) != seen:
             seen = now
-            yield ServerSentEventMessage(str(now), event="change")
+            yield ServerSentEventMessage(now, event="change")
         await services.changes.after(ticket, LOOK_AGAIN_S)
 
 
-def _position(services: Services) -> int:
-    newest = services.registry.index.newest()
-    return newest.position if newest else 0
+def _newest(services: Services) -> str:
+    return services.registry.index.head() or ""
 
 
 def routes() -> list[HTTPRouteHandler]:

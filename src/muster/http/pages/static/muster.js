@@ -60,11 +60,15 @@ const live = (mark) => {
     if (document.hidden || source) return;
     source = new EventSource("/live");
     source.onopen = () => { mark.textContent = said; };
-    source.addEventListener("change", () => {
+    const follow = ({ data }) => {
+      if (data === root.dataset.head) return; // what the page shows already
+      root.dataset.head = data;
       if (waiting) return;
       waiting = true;
       setTimeout(async () => { waiting = false; await renew(location.href, ids).catch(() => {}); }, 300);
-    });
+    };
+    // What happened since the page was made is told by where the stream begins.
+    ["begin", "change"].forEach((event) => source.addEventListener(event, follow));
     source.onerror = () => {
       mark.textContent = `not live since ${new Date().toTimeString().slice(0, 5)} `;
       const again = document.createElement("a");
