@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -18,8 +19,9 @@ from muster.domain.views import Times
 from muster.index.store import SqlIndex
 from muster.index.tables import TEXTS
 from muster.service.values import VersionFilter
-from tests.builders import START, Story, a_config, an_artifact, an_environment, deploy, register
+from tests.builders import ADA, START, Story, a_config, an_artifact, an_environment, deploy, register
 
+IMPORT = c.Actor("mover", "import")
 MODELS = ("digits", "Ziffern ß", "a_b", "a")
 ENVIRONMENTS = ("development", "staging", "production", "canary")
 
@@ -30,7 +32,8 @@ labels = st.sampled_from((None, "v1", "v2", "b_c", "c"))
 tags = st.dictionaries(st.sampled_from(("team", "lang")), st.sampled_from(("x", "y")), max_size=2)
 tag_updates = st.dictionaries(st.sampled_from(("team", "lang")), st.sampled_from(("x", None)), max_size=2)
 metrics = st.dictionaries(st.sampled_from(("auc", "loss")), st.sampled_from((0.5, 1, -2.25)), max_size=2)
-imported = st.sampled_from((None, {"created_at": "2020-02-02T00:00:00Z"}))
+IMPORTED = {"created_at": "2020-02-02T00:00:00Z", "last_updated": "2020-02-03T00:00:00Z"}
+imported = st.sampled_from((None, IMPORTED))
 files = st.sampled_from(("model.onnx", "sub/a", "sub-b", "sub/c")).map(an_artifact)
 
 changes: st.SearchStrategy[c.Change] = st.one_of(
@@ -42,9 +45,10 @@ changes: st.SearchStrategy[c.Change] = st.one_of(
         metrics=metrics,
         pending=st.booleans(),
         imported=imported,
+        number=st.one_of(st.none(), st.integers(1, 9)),
         owner=st.sampled_from((None, "ada")),
     ),
-    st.builds(c.CreateModel, models, tags=tags, card=st.sampled_from((None, "# Card"))),
+    st.builds(c.CreateModel, models, tags=tags, card=st.sampled_from((None, "# Card")), imported=imported),
     st.builds(c.UpdateModel, models, tags=tag_updates, card=st.sampled_from((c.UNSET, "# New"))),
     st.builds(c.UpdateVersion, models, numbers, tags=tag_updates, owner=st.sampled_from(("ada", None))),
     st.builds(c.TagModel, models, tag_updates),
@@ -78,10 +82,11 @@ changes: st.SearchStrategy[c.Change] = st.one_of(
     st.builds(c.Observe, models, environments, st.just("ready"), st.one_of(st.none(), numbers)),
     st.builds(c.Note, models, numbers, st.just("look here")),
 )
-batches = st.lists(changes, min_size=1, max_size=8)
-histories = st.lists(batches, min_size=1, max_size=12)
+batches = st.tuples(st.lists(changes, min_size=1, max_size=8), st.sampled_from((ADA, IMPORT)))
+History = list[tuple[list[c.Change], c.Actor]]
+histories: st.SearchStrategy[History] = st.lists(batches, min_size=1, max_size=12)
 
-# An import shows another `created_at` than that of its change.
+# An import shows other times than those of its changes.
 LATER_TIMES = ("last_updated", "last_deployed", "last_rollback")
 
 # Enough to work upon, so that fewer of the generated changes are refused.
@@ -125,13 +130,13 @@ def rows(path: Path) -> dict[str, list[tuple[object, ...]]]:
 
 @given(histories)
 @settings(deadline=None, max_examples=40)
-def test_a_rebuilt_index_equals_one_that_followed_along(history: list[list[c.Change]]) -> None:
+def test_a_rebuilt_index_equals_one_that_followed_along(history: History) -> None:
     with two_files() as (followed_path, rebuilt_path):
         followed, rebuilt = SqlIndex(followed_path), SqlIndex(rebuilt_path)
         story = Story(followed).begin()
         story.do(*PROLOGUE)
-        for batch in history:
-            story.batch(batch, skip_refused=True)
+        for batch, actor in history:
+            story.batch(batch, skip_refused=True, actor=actor)
         story.retell(rebuilt)
         followed.close()
         rebuilt.close()
@@ -140,15 +145,13 @@ def test_a_rebuilt_index_equals_one_that_followed_along(history: list[list[c.Cha
 
 @given(histories, st.data())
 @settings(deadline=None, max_examples=20)
-def test_an_index_left_at_any_commit_catches_up_to_the_same(
-    history: list[list[c.Change]], data: st.DataObject
-) -> None:
+def test_an_index_left_at_any_commit_catches_up_to_the_same(history: History, data: st.DataObject) -> None:
     with two_files() as (followed_path, late_path):
         followed, late = SqlIndex(followed_path), SqlIndex(late_path)
         story = Story(followed).begin()
         story.do(*PROLOGUE)
-        for batch in history:
-            story.batch(batch, skip_refused=True)
+        for batch, actor in history:
+            story.batch(batch, skip_refused=True, actor=actor)
         left_at = data.draw(st.integers(1, len(story.log)))
         story.until(left_at).retell(late)
         with late.transaction() as transaction:
@@ -162,13 +165,13 @@ def test_an_index_left_at_any_commit_catches_up_to_the_same(
 
 @given(histories)
 @settings(deadline=None, max_examples=20)
-def test_the_past_is_told_as_it_was_when_it_was_the_present(history: list[list[c.Change]]) -> None:
+def test_the_past_is_told_as_it_was_when_it_was_the_present(history: History) -> None:
     index = SqlIndex(None)
     story = Story(index).begin()
     story.do(*PROLOGUE)
     told = []
-    for batch in history:
-        story.batch(batch, skip_refused=True)
+    for batch, actor in history:
+        story.batch(batch, skip_refused=True, actor=actor)
         told.append((len(story.log), now(index)))
     for position, present in told:
         assert past(index, position, present) == present
@@ -185,18 +188,19 @@ def now(index: SqlIndex) -> dict[object, object]:
         said[model] = record and Times(record[2], record[3])
     for found in index.versions(VersionFilter(), limit=100):
         view = json.loads(found.document)
-        said[found.model, found.number] = tuple(map(view.get, LATER_TIMES))
+        said[found.model, found.number] = tuple(map(view.get, LATER_TIMES[view.get("imported", False) :]))
     return said
 
 
-def past(index: SqlIndex, position: int, asked: Iterable[object]) -> dict[object, object]:
+def past(index: SqlIndex, position: int, asked: Mapping[object, object]) -> dict[object, object]:
     """The same, of a position in the log, for whatever is `asked`."""
     said: dict[object, object] = {}
     for what in asked:
         match what:
             case (str(model), int(number)):
                 times = index.times_at(position, model, number)
-                said[what] = times and tuple(getattr(times, name) for name in LATER_TIMES)
+                shown = LATER_TIMES[-len(cast(tuple[str | None, ...], asked[what])) :]
+                said[what] = times and tuple(getattr(times, name) for name in shown)
             case "placed":
                 placed = index.placed_at(position)
                 said[what] = [(p.environment, p.model, p.number, p.by) for p in placed]

@@ -114,6 +114,7 @@ def test_what_changed_there_since_is_taken_over(there: There, server: Live, ours
     assert (first["description"], first["tags"]) == ("", {"checked": ""})
     assert record(server, "iris", 2)["deployment_status"] == "archived"
     assert {change.get("imported") for change in log(server, model="iris")} == {True}
+    assert server.home.registry.index.head() == log(server)[-1]["commit"]
     there.client.delete_registered_model_alias("iris", "old")
     following.run()
     assert ours.model("iris")["aliases"] == {"champion": 3}
@@ -173,6 +174,11 @@ def test_nothing_is_mixed_into_a_model_that_was_made_here(there: There, server: 
     assert [each["what"] for each in report["kept_as_here"]] == ["iris"]
     assert len(log(server, model="iris")) == before
     assert ours.model("rose")["imported"] is True
+    there.client.delete_registered_model("rose")
+    there.client.create_registered_model("rose", description="anew")
+    kept = {each["what"]: each["why"] for each in brought(server, there.uri)["kept_as_here"]}
+    assert "another model of that name was imported" in kept["rose"]
+    assert ours.model("rose")["description"] == ""
 
 
 def test_what_was_deleted_here_stays_deleted_and_another_version_of_a_number_stays(
@@ -219,7 +225,8 @@ def test_a_name_or_a_text_that_muster_refuses_holds_up_nothing_else(there: There
 
 def test_files_out_of_reach_are_reported_and_the_version_is_there(there: There, server: Live) -> None:
     report = brought(server, there.uri, files=True)
-    assert {each["what"] for each in report["refused"]} == {"iris/1: its files", "iris/2: its files"}
+    assert {each["what"] for each in report["files_out_of_reach"]} == {"iris/1", "iris/2"}
+    assert report["refused"] == []
     assert record(server, "iris", 1)["files_status"] == "files elsewhere, not verified"
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from muster.domain.errors import Invalid
 from tests.imports import brought, log, milliseconds, record
 from tests.live import Live, live
 from tests.mlflow_clients import connected
@@ -37,7 +38,7 @@ def there(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     if request.param == "sqlite":
         yield from _there(folder, f"sqlite:///{folder}/mlflow.db")
     else:
-        with cluster("mlflow", "other") as address:
+        with cluster("mlflow") as address:
             yield from _there(folder, f"{address}/mlflow")
 
 
@@ -118,6 +119,17 @@ def test_everything_comes_with_its_number_and_its_time_as_commits_of_an_import(
     assert set(again["brought"].values()) == {0}
     assert again["there_already"] == {"models": 4, "versions": 4}
     assert len(log(server)) == len(changes) + 2  # the first, and the registration
+
+
+@pytest.mark.needs("postgresql")
+def test_a_postgresql_without_a_registry_is_refused_and_gets_none() -> None:
+    from muster.client.mlflow_registry import MLflowRegistry
+
+    with cluster("other") as address:
+        for _ in range(2):  # the first must not have made one
+            with pytest.raises(Invalid, match="holds a registry of MLflow's") as raised:
+                MLflowRegistry(f"{address}/other")
+            assert "secret-word" not in raised.value.message
 
 
 def test_a_database_gives_the_same_without_a_server(there: There, server: Live) -> None:

@@ -87,7 +87,7 @@ def mlflow(
             _follow(call, bringing, interval)
             return
     call.emit(report.view(), lambda: _told(report))
-    if report.kept or report.refused:
+    if report.is_incomplete:
         raise typer.Exit(INCOMPLETE)
 
 
@@ -116,7 +116,7 @@ def _told_in_a_line(call: Call, report: Report) -> None:
     from muster.cli.rendering import plain
 
     brought = ", ".join(f"{count:,} {word}" for word, count in report.brought.items()) or "nothing"
-    left = f"{len(report.kept)} kept as here, {len(report.refused)} refused, {len(report.gone)} gone there"
+    left = f"{len(report.kept)} kept as here, {len(report.refused)} refused"
     print_now(plain(f"Brought {brought}; {left}."))
     for line in _reasons(report):
         call.note(f"  {line}")
@@ -129,6 +129,8 @@ def _reasons(report: Report) -> Iterator[str]:
         yield f"{what}: {kept.why}" + (f" ({kept.here!r}; there {kept.there!r})" if kept.field else "")
     for refused in report.refused:
         yield f"{refused.what}: {refused.why}"
+    for missing in report.out_of_reach:
+        yield f"{missing.what}: without its files: {missing.why}"
     for gone in report.gone:
         yield f"{gone}: no longer there; it stays here"
 
@@ -152,7 +154,7 @@ def _told(report: Report) -> RenderableType:
     if lacking:
         parts.append(table(("NOT RECORDED", "VERSIONS", "BECAUSE"), lacking))
     if left := list(_reasons(report)):
-        parts += [Text("Not brought:", style="bold"), *(cell(line) for line in left)]
+        parts += [Text("Different from there:", style="bold"), *(cell(line) for line in left)]
     if report.dry_run:
         parts.append(Text("Nothing was written (dry run).", style="dim"))
     return Group(*parts)

@@ -61,7 +61,7 @@ class MLflowRegistry:
             _look_at_database(uri)
         else:
             rule = f"must begin with http://, https:// or a database's scheme ({', '.join(_DATABASES)})"
-            raise Invalid.one("URI", uri, rule)
+            raise Invalid.one("URI", public_address(uri) or uri, rule)
         with self._answering():
             self._client = MlflowClient(self._tracking_uri, uri)
             self._tracking = Tracking(self._tracking_uri)
@@ -142,12 +142,16 @@ class MLflowRegistry:
 
 def _look_at_server(uri: str) -> None:
     """Ask once: MLflow's client goes on asking for minutes."""
+    address = public_address(uri)
+    if address is None:
+        raise Invalid.one("URI", uri, "must name a host")
     try:
-        httpx.get(f"{uri.rstrip('/')}/health", timeout=_LOOK_S, follow_redirects=True)
+        httpx.get(f"{address.rstrip('/')}/health", timeout=_LOOK_S)
     except httpx.InvalidURL as error:
-        raise Invalid.one("URI", uri, f"must be an address ({error})") from error
+        raise Invalid.one("URI", address, f"must be an address ({error})") from error
     except httpx.TransportError as error:
-        raise Unavailable(f"{public_address(uri) or 'it'} does not answer ({error})") from error
+        if "CERTIFICATE" not in str(error):  # which certificates it trusts MLflow was told
+            raise Unavailable(f"{address} does not answer ({error})") from error
 
 
 def _with_driver(uri: str) -> str:
@@ -168,7 +172,7 @@ def _look_at_database(uri: str) -> None:
         url = sqlalchemy.engine.make_url(uri)
         shown = url.render_as_string(hide_password=True)
         if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
-            raise Invalid.one("URI", uri, "must name a database's file that is there")
+            raise Invalid.one("URI", shown, "must name a database's file that is there")
         late = {"connect_timeout": _LOOK_S} if url.get_backend_name() == "postgresql" else {}
         engine = sqlalchemy.create_engine(url, connect_args=late)
         try:

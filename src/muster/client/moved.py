@@ -55,6 +55,8 @@ class Report:
     lacking: Counter[str] = field(default_factory=Counter)
     kept: list[Kept] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
+    out_of_reach: list[Refused] = field(default_factory=list)
+    """Versions that are here without their files."""
     gone: list[str] = field(default_factory=list)
     """What came from there and is there no more; it stays here."""
 
@@ -65,12 +67,18 @@ class Report:
         self.lacking += other.lacking
         self.kept += other.kept
         self.refused += other.refused
+        self.out_of_reach += other.out_of_reach
         self.gone += other.gone
 
     @property
     def says_something(self) -> bool:
         """Whether anything was brought, or could not be."""
-        return bool(self.brought or self.kept or self.refused or self.gone)
+        return bool(self.brought or self.gone) or self.is_incomplete
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether anything stays different from what is there."""
+        return bool(self.kept or self.refused or self.out_of_reach)
 
     def view(self) -> dict[str, Any]:
         """It as plain values."""
@@ -84,6 +92,7 @@ class Report:
                 for k in self.kept
             ],
             "refused": [{"what": r.what, "why": r.why} for r in self.refused],
+            "files_out_of_reach": [{"what": r.what, "why": r.why} for r in self.out_of_reach],
             "gone_there": self.gone,
             "not_recorded": [
                 {"what": what, "versions": self.lacking[what], "why": why} for what, why in LACKING.items()

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _AT_ONCE: Final = 8  # models
 _BATCH: Final = 64
 _OURS: Final = "a model of that name was made here; nothing is mixed into it"
+_ANOTHER_MODEL: Final = "another model of that name was imported; nothing is mixed into it"
 _DELETED: Final = "it was deleted here"
 _ANOTHER: Final = "another version has that number here"
 
@@ -121,8 +122,9 @@ class _Bringing:
         if ours is None:
             if not self._made(model):
                 return
-        elif not ours.get("imported"):
-            self.report.kept.append(Kept(model.name, "", None, None, _OURS))
+        elif not ours.get("imported") or ours["created_at"] != model.created_at:
+            why = _ANOTHER_MODEL if ours.get("imported") else _OURS
+            self.report.kept.append(Kept(model.name, "", ours["created_at"], model.created_at, why))
             return
         else:
             self.report.there["models"] += 1
@@ -222,7 +224,7 @@ class _Bringing:
         except (MusterError, OSError, ImportError) as error:
             if isinstance(error, Unavailable):
                 self._client.healthy()  # else it is ours that does not answer, and this says so
-            self.report.refused.append(Refused(f"{version.ref}: its files", str(error)))
+            self.report.out_of_reach.append(Refused(version.ref, str(error)))
             return False
         self.report.brought["files"] += len(record["files"])
         return True
