@@ -36,7 +36,7 @@ def test_a_parameter_that_nobody_asked_for_is_refused_naming_what_there_is(
 
 
 def test_every_unknown_parameter_is_named(server: Live) -> None:
-    problems = server.http.get("/api/v1/environments?a=1&b=2").json()["problems"]
+    problems = server.http.get("/api/v1/environments/production?a=1&b=2").json()["problems"]
     assert [problem["field"] for problem in problems] == ["a", "b"]
     assert all("there is none" in problem["rule"] for problem in problems)
 
