@@ -13,6 +13,7 @@ import sys
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Final, Literal
 
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -23,7 +24,7 @@ from tests.pages import parcels
 from tests.pages.browsing import launched
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
-THEMES = ("light", "dark")
+THEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
 WIDTHS = {"wide": 1440, "narrow": 390}
 COLOURS = 128
 PAGES = {
