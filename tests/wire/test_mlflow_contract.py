@@ -313,7 +313,8 @@ def test_a_source_that_leads_astray_is_refused(server: Live, versioned: str, sou
 def test_a_local_path_goes_with_the_run_that_made_it(server: Live, versioned: str) -> None:
     for more in ({"run_id": "r"}, {"model_id": "m-" + "0" * 32}):
         for source in ("/abs/path", "file:///abs/path", "C:\\models\\m"):
-            done(server, "POST", "model-versions/create", name=versioned, source=source, **more)
+            made = done(server, "POST", "model-versions/create", name=versioned, source=source, **more)
+            assert made["model_version"]["source"] == source
 
 
 def test_a_source_that_is_a_version_here_is_pinned_to_its_number(server: Live, versioned: str) -> None:

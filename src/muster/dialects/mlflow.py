@@ -31,7 +31,7 @@ from muster.http.services import Receive, Scope, Send
 
 PREFIXES: Final = ("/api/2.0/mlflow/", "/ajax-api/2.0/mlflow/")
 SERVER_INFO: Final = ("/api/3.0/mlflow/server-info", "/ajax-api/3.0/mlflow/server-info")
-MAX_BODY: Final = 4 << 20  # a prompt of 100,000 characters, each as \uXXXX twice
+MAX_BODY: Final = 4 << 20  # a prompt of 100,000 characters, each as two escapes of six bytes
 
 log = structlog.get_logger(__name__)
 
