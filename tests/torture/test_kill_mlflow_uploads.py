@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.servers import Server
-from tests.serving import wait_for
 from tests.torture.proof import assert_sound
 from tests.torture.scale import either
+from tests.torture.uploads import CHUNK, killed_during
 
 pytestmark = [pytest.mark.torture, pytest.mark.timeout(0)]
 
 PROXY = "/api/2.0/mlflow-artifacts"
-CHUNK = b"weights " * 8192
 
 
 def test_a_server_killed_while_a_file_comes_keeps_the_one_before(tmp_path: Path) -> None:
@@ -66,28 +62,3 @@ def pinned(server: Server, folder: str, sizes: dict[str, int]) -> None:
     assert server.post(f"{models}/model-versions/create", body).status_code == 200
     files = server.get("/api/v1/models/big/versions/1/files").json()["items"]
     assert {file["path"]: file["size"] for file in files} == sizes
-
-
-def killed_during(server: Server, target: str, incoming: Path) -> None:
-    """Kill the server while it takes a file, and start it again."""
-    killed = threading.Event()
-
-    def body() -> Iterator[bytes]:
-        for _ in range(8):
-            yield CHUNK
-        killed.wait(60)
-
-    put = threading.Thread(target=upload, args=(f"{server.url}{target}", body()))
-    put.start()
-    wait_for(lambda: [path.stat().st_size for path in incoming.iterdir()], any)
-    server.kill()
-    killed.set()
-    put.join()
-    server.start()
-    assert list(incoming.iterdir()) == []
-
-
-def upload(url: str, body: Iterator[bytes]) -> None:
-    """It must not be acknowledged."""
-    with pytest.raises(httpx.TransportError):
-        httpx.put(url, content=body, trust_env=False)

@@ -7,14 +7,14 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
+from tests.answering import answering
 from tests.live import Live, fresh, live
 from tests.mlflow_clients import surrounded
 from tests.servers import Server
@@ -48,13 +48,8 @@ class Tracking(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def tracking() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Tracking)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with answering(Tracking) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,8 @@ import hashlib
 import hmac
 import json
 import queue
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,6 +16,7 @@ import pytest
 
 from muster.dialects import mlflow_sending as sending
 from muster.domain.errors import Invalid
+from tests.answering import answering
 from tests.live import Live, fresh, live
 from tests.mlflow_clients import connected
 from tests.serving import wait_for
@@ -49,13 +49,8 @@ class Receiver(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def receiver() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with answering(Receiver) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
