@@ -14,7 +14,6 @@ refused, so that a misspelt setting is not one that silently does nothing.
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import os
 import re
 import tomllib
@@ -25,9 +24,10 @@ from typing import Annotated, Any, Final, Literal, get_type_hints
 
 from muster.domain.errors import Invalid, Problem, shown
 from muster.domain.names import actor_id
+from muster.settings import rules
+from muster.settings.rules import MIB
 
 PREFIX: Final = "MUSTER_"
-MIB: Final = 1024 * 1024
 DEFAULT_HOME: Final = Path("registry")
 
 Source = Literal["flag", "environment", "file", "default"]
@@ -52,129 +52,6 @@ class About:
     parse: Callable[[object], Any]
 
 
-class _Refused(Exception):
-    """A value breaks the rule that is the message."""
-
-
-# ------------------------------------------------------------ rules
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise _Refused("must be a text that is not empty")
-    return value
-
-
-def _optional(value: object) -> str:
-    if not isinstance(value, str):
-        raise _Refused("must be a text")
-    return value
-
-
-def _folder(value: object) -> Path:
-    if isinstance(value, Path):
-        return value
-    return Path(_text(value)).expanduser()
-
-
-def _one_of(*words: str) -> Callable[[object], str]:
-    def parse(value: object) -> str:
-        if value not in words or not isinstance(value, str):
-            raise _Refused(f"must be one of {', '.join(words)}")
-        return value
-
-    return parse
-
-
-def _whole(low: int, high: int) -> Callable[[object], int]:
-    def parse(value: object) -> int:
-        if isinstance(value, str) and re.fullmatch(r"-?[0-9]+", value.strip()):
-            value = int(value)
-        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise _Refused(f"must be a whole number from {low:,} to {high:,}")
-        return value
-
-    return parse
-
-
-def _seconds(low: float, high: float) -> Callable[[object], float]:
-    def parse(value: object) -> float:
-        try:
-            number = float(value) if isinstance(value, (str, int, float)) and value is not True else None
-        except ValueError:
-            number = None
-        if number is None or not low <= number <= high:
-            raise _Refused(f"must be a number of seconds from {low:g} to {high:g}")
-        return number
-
-    return parse
-
-
-_UNITS: Final = {"": 1, "B": 1, "KIB": 1024, "MIB": MIB, "GIB": 1024 * MIB, "TIB": MIB * MIB}
-
-
-def _size(low: int) -> Callable[[object], int]:
-    def parse(value: object) -> int:
-        written = re.fullmatch(r"([0-9]+)\s*([A-Za-z]*)", value.strip()) if isinstance(value, str) else None
-        if written and written[2].upper() in _UNITS:
-            value = int(written[1]) * _UNITS[written[2].upper()]
-        if not isinstance(value, int) or isinstance(value, bool) or not low <= value < 2**63:
-            raise _Refused(f"must be a number of bytes, such as 67108864 or '64 MiB', at least {low:,}")
-        return value
-
-    return parse
-
-
-def _yes_or_no(value: object) -> bool:
-    words = {"true": True, "yes": True, "on": True, "1": True}
-    words |= {"false": False, "no": False, "off": False, "0": False}
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.strip().lower() in words:
-        return words[value.strip().lower()]
-    raise _Refused("must be true or false")
-
-
-def _loopback(value: object) -> str:
-    host = _text(value).strip()
-    try:
-        ours = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        ours = False
-    if not ours:
-        raise _Refused(
-            "must be this machine's loopback address (127.0.0.1, ::1 or localhost): Muster has no access "
-            "control yet, so whoever reaches the port could change what is in production"
-        )
-    return host
-
-
-def _address(value: object) -> str | None:
-    if value is None or value == "":
-        return None
-    url = _text(value).strip().rstrip("/")
-    if not re.fullmatch(r"https?://[^/\s@?#]+(/[^\s?#]*)?", url):
-        raise _Refused("must be the address of a server, such as http://127.0.0.1:5000")
-    return url
-
-
-def _actor(value: object) -> str:
-    try:
-        return actor_id(value)
-    except Invalid as invalid:
-        raise _Refused(invalid.problems[0].rule) from None
-
-
-def _hosts(value: object) -> tuple[str, ...]:
-    listed = value.split(",") if isinstance(value, str) else value
-    if not isinstance(listed, (list, tuple)) or not all(isinstance(host, str) for host in listed):
-        raise _Refused("must be a list of host names (in the environment: with commas between)")
-    hosts = tuple(host.strip() for host in listed if host.strip())
-    if any(not re.fullmatch(r"[A-Za-z0-9.:\[\]-]+", host) for host in hosts):
-        raise _Refused("must be host names, with a port if they have one, without http://")
-    return hosts
-
-
 # ------------------------------------------------------------ the settings
 
 
@@ -182,82 +59,88 @@ def _hosts(value: object) -> tuple[str, ...]:
 class Settings:
     """What a process was told; `load` makes it. Business code gets values, never this object."""
 
-    home: Annotated[Path, About("The registry's folder", _folder)] = DEFAULT_HOME
+    home: Annotated[Path, About("The registry's folder", rules.folder)] = DEFAULT_HOME
     url: Annotated[
-        str | None, About("The server that the CLI and the client talk to; without one, the home", _address)
+        str | None,
+        About("The server that the CLI and the client talk to; without one, the home", rules.address),
     ] = None
-    actor: Annotated[str, About("Who you are, as the history will say it, unverified", _actor)] = "anonymous"
-    host: Annotated[str, About("The address that the server listens on; loopback only", _loopback)] = (
+    actor: Annotated[str, About("Who you are, as the history will say it, unverified", rules.actor)] = (
+        "anonymous"
+    )
+    host: Annotated[str, About("The address that the server listens on; loopback only", rules.loopback)] = (
         "127.0.0.1"
     )
     port: Annotated[
-        int, About("The TCP port that the server listens on; 0 takes a free one", _whole(0, 65_535))
+        int, About("The TCP port that the server listens on; 0 takes a free one", rules.whole(0, 65_535))
     ] = 5000
     allowed_hosts: Annotated[
         tuple[str, ...],
-        About("Names of this server in `Host` headers, beside its own address (behind a proxy)", _hosts),
+        About("Names of this server in `Host` headers, beside its own address (behind a proxy)", rules.hosts),
     ] = ()
     webhook_hosts: Annotated[
         tuple[str, ...],
-        About("Hosts that webhooks may reach though they are private, and without TLS", _hosts),
+        About("Hosts that webhooks may reach though they are private, and without TLS", rules.hosts),
     ] = ()
     log_format: Annotated[
         str,
         About(
             "`console` for people, `json` for programs, `auto` by what the output is",
-            _one_of("auto", "console", "json"),
+            rules.one_of("auto", "console", "json"),
         ),
     ] = "auto"
     log_level: Annotated[
-        str, About("The least that is logged", _one_of("debug", "info", "warning", "error"))
+        str, About("The least that is logged", rules.one_of("debug", "info", "warning", "error"))
     ] = "info"
     start_timeout_s: Annotated[
-        float, About("Seconds that a version gets to become ready before it is refused", _seconds(0.1, 3600))
+        float,
+        About("Seconds that a version gets to become ready before it is refused", rules.seconds(0.1, 3600)),
     ] = 60.0
     venv: Annotated[
         str,
         About(
             "Where a model that MLflow wrote runs: `own`, a virtual environment of its requirements; "
             "`server`, the server's environment, which must hold MLflow and what the model needs",
-            _one_of("own", "server"),
+            rules.one_of("own", "server"),
         ),
     ] = "own"
     venv_timeout_s: Annotated[
-        float, About("Seconds that building such an environment may take", _seconds(1, 86_400))
+        float, About("Seconds that building such an environment may take", rules.seconds(1, 86_400))
     ] = 900.0
     venv_keep_days: Annotated[
-        int, About("Days after which an environment that no worker used is removed", _whole(1, 36_500))
+        int, About("Days after which an environment that no worker used is removed", rules.whole(1, 36_500))
     ] = 30
     drain_timeout_s: Annotated[
-        float, About("Seconds that a replaced version gets to finish its requests", _seconds(0, 3600))
+        float, About("Seconds that a replaced version gets to finish its requests", rules.seconds(0, 3600))
     ] = 30.0
     hold_timeout_s: Annotated[
-        float, About("Seconds that a request waits for a worker to be ready", _seconds(0, 3600))
+        float, About("Seconds that a request waits for a worker to be ready", rules.seconds(0, 3600))
     ] = 30.0
     report_ttl_s: Annotated[
         float,
         About(
-            "Seconds after which a report is no longer believed unless it is repeated", _seconds(1, 86_400)
+            "Seconds after which a report is no longer believed unless it is repeated",
+            rules.seconds(1, 86_400),
         ),
     ] = 300.0
     standby: Annotated[
-        bool, About("Whether the version that a rollback would return to is kept ready", _yes_or_no)
+        bool, About("Whether the version that a rollback would return to is kept ready", rules.yes_or_no)
     ] = True
-    max_body_bytes: Annotated[int, About("Bytes of a JSON request at most", _size(MIB))] = MIB
-    serve_max_body_bytes: Annotated[int, About("Bytes of an inference request at most", _size(1024))] = (
+    max_body_bytes: Annotated[int, About("Bytes of a JSON request at most", rules.size(MIB))] = MIB
+    serve_max_body_bytes: Annotated[int, About("Bytes of an inference request at most", rules.size(1024))] = (
         64 * MIB
     )
     reserve_bytes: Annotated[
-        int, About("Bytes of disk kept back, so that a rollback works on a full disk", _size(0))
+        int, About("Bytes of disk kept back, so that a rollback works on a full disk", rules.size(0))
     ] = 64 * MIB
     min_free_bytes: Annotated[
-        int, About("Bytes of disk that must stay free, or no more files are taken", _size(0))
+        int, About("Bytes of disk that must stay free, or no more files are taken", rules.size(0))
     ] = 256 * MIB
     repack_every: Annotated[
-        int, About("About how many packs there may be before they are put together", _whole(2, 100_000))
+        int, About("About how many packs there may be before they are put together", rules.whole(2, 100_000))
     ] = 256
     crash_at: Annotated[
-        str, About("For tests only: the named point, or `point:count`, at which the process dies", _optional)
+        str,
+        About("For tests only: the named point, or `point:count`, at which the process dies", rules.optional),
     ] = ""
 
     origins: Mapping[str, Origin] = field(default_factory=dict, compare=False, repr=False)
@@ -338,7 +221,7 @@ class _Reading:
                 continue
             try:
                 parsed = self._about[name].parse(value)
-            except _Refused as refused:
+            except rules.Refused as refused:
                 self._wrong(where(name), value, str(refused))
                 continue
             if name not in self.values:
