@@ -9,8 +9,8 @@ from pathlib import Path
 
 from muster.bootstrap import open_home
 from muster.domain.changes import Actor, Change, Deploy, RegisterVersion, SetAlias, UpdateVersion
-from muster.service.committer import Recorded
 from muster.service.registry import Registry
+from muster.service.submissions import Recorded
 from muster.settings import load
 
 ACTOR = Actor("bench")

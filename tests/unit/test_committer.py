@@ -18,7 +18,8 @@ from muster.domain.errors import (
     NotFound,
     Unavailable,
 )
-from muster.service.committer import ATTEMPTS, MAX_BATCH, Recorded, Request
+from muster.service.committer import ATTEMPTS
+from muster.service.submissions import MAX_BATCH, Recorded, Request
 from muster.service.values import HeadMoved
 from tests.builders import START, deploy, register
 from tests.unit.worlds import PATIENCE_S, World

@@ -16,7 +16,7 @@ from muster.domain.errors import (
     Unavailable,
 )
 from muster.index.store import SqlIndex
-from muster.service.committer import Recorded, Request
+from muster.service.submissions import Recorded, Request
 from muster.service.values import NewCommit
 from tests.builders import START, deploy, register
 from tests.repositories import built

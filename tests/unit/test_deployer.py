@@ -22,10 +22,10 @@ from muster.domain.errors import (
     UnderWay,
 )
 from muster.domain.records import Artifact, Config
-from muster.service.committer import Recorded, Request
 from muster.service.deployer import Deployer, Placing
 from muster.service.operations import Operation, Operations
 from muster.service.registry import Preview
+from muster.service.submissions import Recorded, Request
 from tests.builders import ADA, an_environment, deploy, register
 from tests.unit.targets import MemoryTarget
 from tests.unit.worlds import PATIENCE_S, World

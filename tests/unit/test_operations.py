@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from muster.domain.errors import DidNotStart, NotFound, UnderWay
-from muster.service.committer import Recorded
 from muster.service.operations import KEPT, Operation, Operations
+from muster.service.submissions import Recorded
 from tests.unit.worlds import PATIENCE_S, Clock
 
 DONE = Recorded(None, "digits", 1)

@@ -17,11 +17,12 @@ from muster.domain.messages import Entry, parse
 from muster.domain.records import Artifact, Fields
 from muster.gitstore.memory import MemoryGit
 from muster.index.store import SqlIndex
-from muster.service.committer import Committer, Recorded, Request
+from muster.service.committer import Committer
 from muster.service.follow import Follower
 from muster.service.past import Past
 from muster.service.ports import Built
 from muster.service.registry import Registry
+from muster.service.submissions import Recorded, Request
 from muster.service.values import Logged
 from tests.builders import ADA, START
 

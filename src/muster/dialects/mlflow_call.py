@@ -19,7 +19,7 @@ from muster.domain.changes import Actor, Change
 from muster.domain.errors import Invalid
 from muster.http import bodies
 from muster.http.services import Services
-from muster.service.committer import Recorded
+from muster.service.submissions import Recorded
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from litestar import Response
 
-from muster.service.committer import Recorded
+from muster.service.submissions import Recorded
 
 T = TypeVar("T")
 

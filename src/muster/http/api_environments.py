@@ -20,7 +20,7 @@ from muster.http.paging import page
 from muster.http.parameters import After, At, Given, InPath, Limit, Reason
 from muster.http.services import Services
 from muster.http.writes import Asking, reason_given, write
-from muster.service.committer import Recorded
+from muster.service.submissions import Recorded
 
 ENVIRONMENTS: Final = "/api/v1/environments"
 ENVIRONMENT: Final = f"{ENVIRONMENTS}/{{environment:str}}"

@@ -37,7 +37,7 @@ from muster.http.writes import (
     target_of,
     write,
 )
-from muster.service.committer import Recorded
+from muster.service.submissions import Recorded
 
 FILES: Final = "/api/v1/models/{model:str}/versions/{version:str}/files"
 

@@ -26,8 +26,8 @@ from muster.http.references import place_of
 from muster.http.services import Services
 from muster.http.views import changes_page, place_then, version_answer, version_read
 from muster.http.writes import Asking, imports_only, reason_given, write
-from muster.service.committer import Recorded
 from muster.service.registry import change_view
+from muster.service.submissions import Recorded
 from muster.service.values import ChangeFilter, VersionFilter
 
 VERSIONS: Final = f"{MODEL}/versions"

@@ -17,7 +17,7 @@ from typing import Final
 from muster.domain.changes import Actor
 from muster.domain.errors import NOTHING, Invalid, Problem
 from muster.domain.names import actor_id
-from muster.service.committer import Request
+from muster.service.submissions import Request
 
 ANONYMOUS: Final = Actor("anonymous")
 

@@ -21,9 +21,9 @@ from muster.http.references import label_or_number, version_meant
 from muster.http.services import Services
 from muster.http.views import version_read
 from muster.http.writes import Asked, Asking, answered_before, begun, conditioned, ended, foreseen, write
-from muster.service.committer import Recorded
 from muster.service.deployer import Placing
 from muster.service.registry import change_view
+from muster.service.submissions import Recorded
 from muster.service.values import Found, Logged, VersionFilter
 
 _HISTORY = ("commit", "time", "actor", "change", "reason", "message")

@@ -9,8 +9,8 @@ from muster.domain.errors import NotFound
 from muster.http.answers import Answer, conditional, encoded, listed, of_write
 from muster.http.paging import cursor, place
 from muster.http.services import Services
-from muster.service.committer import Recorded
 from muster.service.registry import change_view
+from muster.service.submissions import Recorded
 from muster.service.values import ChangeFilter
 
 

@@ -28,12 +28,12 @@ from muster.http import auth, bodies
 from muster.http.answers import Answer, encoded
 from muster.http.parameters import DryRun, Given
 from muster.http.services import Receive, Services
-from muster.service import committer
-from muster.service.committer import Recorded
+from muster.service import submissions
 from muster.service.deployer import Placing
 from muster.service.operations import Operation
 from muster.service.past import field_changes
 from muster.service.registry import Preview
+from muster.service.submissions import Recorded
 
 C = TypeVar("C", bound=Change)
 
@@ -43,7 +43,7 @@ class Asked:
     """What a write asks for: by whom, with which idempotency key, on which condition."""
 
     actor: Actor
-    request: committer.Request | None
+    request: submissions.Request | None
     expected: str | None
     dry_run: bool
     body: object

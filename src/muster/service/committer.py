@@ -18,28 +18,25 @@ from __future__ import annotations
 import errno
 import logging
 import queue
-import re
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from muster.domain import filing, placing  # noqa: F401  they register their plans
 from muster.domain.changes import Actor, AttemptFailed, Change, Observe, RollBack, Undeploy
-from muster.domain.errors import Invalid, KeyReused, MusterError, StorageFull, Unavailable
+from muster.domain.errors import MusterError, StorageFull, Unavailable
 from muster.domain.messages import Entry, compose
 from muster.domain.plan import plan
 from muster.domain.snapshot import Plan
 from muster.service.follow import Follower
 from muster.service.ports import Building, Built, Clock, Index, Lock, Publisher, Reserve, Transaction
+from muster.service.submissions import Arriving, Recorded, Request, Submission, Waiting, repeated
 from muster.service.values import HeadMoved, Logged, NewCommit
 
-MAX_BATCH: Final = 64
-LINGER_S: Final = 0.004  # for one more; five times that for all of them
 ATTEMPTS: Final = 20
 
 # What goes on when the disk is full, from the reserve that is kept for it.
@@ -50,52 +47,6 @@ log = logging.getLogger(__name__)
 
 # Where a kill may strike between two steps of a write, as the torture test names them.
 CRASH_POINTS: Final = ("write-begun", "write-planned", "write-built", "write-published", "write-committed")
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """An idempotency key and the sha256 of the request that it came with."""
-
-    key: str
-    digest: str
-
-    def __post_init__(self) -> None:
-        if not re.fullmatch(r"[\x21-\x7e]{1,128}", self.key):
-            raise Invalid.one("Idempotency-Key", self.key, "must be 1 to 128 visible ASCII characters")
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """What became of a change that was not refused.
-
-    `logged` is its row in the change log; None if everything was so already and
-    no commit was needed. `repeated` says that an earlier request with the same
-    idempotency key made it. `model` and `number` are what it was about.
-    """
-
-    logged: Logged | None
-    model: str | None
-    number: int | None
-    repeated: bool = False
-
-    @property
-    def commit(self) -> str | None:
-        """The commit that it is; None if none was needed."""
-        return self.logged.commit if self.logged else None
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """A change on its way, and where its outcome is awaited."""
-
-    change: Change
-    actor: Actor
-    reason: str
-    request: Request | None
-    outcome: Future[Recorded]
-
-
-_Queue = queue.SimpleQueue[Submission | None]
 
 
 class Committer:
@@ -122,7 +73,7 @@ class Committer:
         self._reserve = reserve
         self._crash = crash
         self._after = after
-        self._queue: _Queue = queue.SimpleQueue()
+        self._queue: Waiting = queue.SimpleQueue()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -155,14 +106,14 @@ class Committer:
     def _run(self) -> None:
         writers = 1
         while (first := self._queue.get()) is not None:
-            batch = _Arriving(self._queue, first, writers)
+            batch = Arriving(self._queue, first, writers)
             self._answer(batch)
             if batch.last:
                 return
             # Those just answered, and those who asked meanwhile: so many may ask next.
             writers = len(batch.taken) + self._queue.qsize()
 
-    def _answer(self, batch: _Arriving) -> None:
+    def _answer(self, batch: Arriving) -> None:
         """Write the batch; on a full disk only what must go on, into the space that is kept for it."""
         refusal: Exception | None
         if self._reserve.hold():
@@ -273,63 +224,6 @@ class Committer:
             return refused
         written.add(position, entry, commit)
         return Recorded(Logged(position, "", entry), planned.model, planned.number)
-
-
-def repeated(request: Request, digest: str, logged: Logged) -> Recorded:
-    """The outcome of a request whose key was seen before with `digest`, and made `logged`.
-
-    Raises:
-        KeyReused: it was another request.
-    """
-    if digest != request.digest:
-        raise KeyReused(f"the idempotency key {request.key!r} came before, with another request")
-    return Recorded(logged, logged.entry.model, logged.entry.number, repeated=True)
-
-
-class _Arriving:
-    """The submissions of one batch, as they come; the same ones again when it is gone through again.
-
-    Beside what is queued it waits a moment for those who were answered just now:
-    half as many batches cost a third less time, and one writer alone never waits.
-    The first are planned meanwhile.
-    """
-
-    def __init__(self, waiting: _Queue, first: Submission, writers: int) -> None:
-        self.taken: list[Submission] = []
-        self.last = False
-        self._queue = waiting
-        self._writers = writers
-        self._until = time.monotonic() + 5 * LINGER_S
-        self._begun = False
-        self._takes(first)
-
-    def __iter__(self) -> Iterator[Submission]:
-        yield from self.taken
-        if self._begun:
-            return
-        self._begun = True
-        while (arrived := self._arrived()) is not None:
-            if self._takes(arrived):
-                yield arrived
-
-    def _takes(self, submission: Submission) -> bool:
-        # From here on nobody can give the change up: what is written is also answered.
-        if running := submission.outcome.set_running_or_notify_cancel():
-            self.taken.append(submission)
-        return running
-
-    def _arrived(self) -> Submission | None:
-        """The next one; None if the batch is whole."""
-        if len(self.taken) == MAX_BATCH:
-            return None
-        left = min(self._until - time.monotonic(), LINGER_S)
-        wait = len(self.taken) < self._writers and left > 0
-        try:
-            found = self._queue.get(timeout=left) if wait else self._queue.get_nowait()
-        except queue.Empty:
-            return None
-        self.last = found is None
-        return found
 
 
 class _Batch:

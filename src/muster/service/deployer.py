@@ -28,11 +28,11 @@ from muster.domain.names import deployment_path
 from muster.domain.placing import environment_of, rolled_back
 from muster.domain.records import Config, Deployment, Earlier, Environment
 from muster.domain.snapshot import Snapshot
-from muster.service.committer import Recorded, Request
 from muster.service.effects import effects, state_of
 from muster.service.operations import Operation, Operations
 from muster.service.ports import ArtifactStore, Target
 from muster.service.registry import Preview, Registry
+from muster.service.submissions import Recorded, Request
 from muster.service.values import Desired, Instance, InstanceState
 
 POLL_S: Final = 0.01

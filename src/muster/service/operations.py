@@ -13,8 +13,8 @@ from muster.domain.changes import Actor, Change
 from muster.domain.errors import MusterError, NotFound, UnderWay
 from muster.domain.messages import rfc3339
 from muster.domain.records import Json
-from muster.service.committer import Recorded
 from muster.service.ports import Clock
+from muster.service.submissions import Recorded
 
 Step = Literal["checking", "preparing", "starting", "ready", "recorded", "switched", "done", "failed"]
 KEPT: Final = 1000  # operations remembered after they ended

@@ -16,8 +16,9 @@ from muster.domain.plan import live_version, plan
 from muster.domain.records import Artifact, Deployment, Environment, Fields, Json, Version
 from muster.domain.snapshot import Plan
 from muster.domain.views import deployment_view, model_view
-from muster.service.committer import Committer, Recorded, Request, repeated
+from muster.service.committer import Committer
 from muster.service.ports import ArtifactStore, History, Index, Inspector
+from muster.service.submissions import Recorded, Request, repeated
 from muster.service.values import ChangeFilter, Found, Logged
 
 

@@ -21,8 +21,8 @@ from muster.http.pages.times import When, when
 from muster.http.pages.visitor import Visitor, visitor
 from muster.http.parameters import Given
 from muster.http.services import Services
-from muster.service.committer import Recorded
 from muster.service.past import moment as time_of
+from muster.service.submissions import Recorded
 from muster.service.values import Logged
 
 _NOTHING = "nothing"

@@ -13,7 +13,7 @@ from muster.domain.errors import Invalid
 from muster.domain.registering import registration
 from muster.http.pages.configuring import number, twice
 from muster.http.pages.forms import TOKEN, Posted
-from muster.service.committer import Request
+from muster.service.submissions import Request
 
 # The names of the fields are those of the API, so that what is wrong stands beside its field.
 PLAIN: Final = ("name", "version", "description", "owner")
