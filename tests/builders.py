@@ -9,8 +9,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import muster.domain.filing
-import muster.domain.placing  # noqa: F401  registers its plans
+import muster.domain.granting
+import muster.domain.placing  # noqa: F401  they register their plans
 from muster.domain import changes as c
+from muster.domain import documents
 from muster.domain.errors import MusterError
 from muster.domain.messages import Entry
 from muster.domain.names import model_id
@@ -87,6 +89,9 @@ def an_entry(
         instance=seen.instance if seen else None,
         digest=seen.digest if seen else None,
         renamed=planned.renamed,
+        records=documents.named(planned.edits),
+        proposal=planned.proposal,
+        mark=planned.mark,
     )
 
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import muster.domain.filing
-import muster.domain.placing  # noqa: F401  registers its plans
+import muster.domain.granting
+import muster.domain.placing  # noqa: F401  they register their plans
 from muster.domain import changes as c
 from muster.domain import codec, lfs
+from muster.domain.documents import is_document
 from muster.domain.names import deployment_path, environment_path, file_path, model_path, version_path
 from muster.domain.plan import plan
 from muster.domain.records import Artifact, Deployment, Environment, Model, Version
@@ -177,6 +179,16 @@ class State:
 
     def deployment_touched(self, environment: str, model: str) -> str | None:
         return self.touched.get((environment, model))
+
+    def document(self, path: str) -> bytes | None:
+        return self.tree.get(path) if is_document(path) else None
+
+    def documents(self, under: str) -> tuple[tuple[str, bytes], ...]:
+        found = (each for each in self.tree.items() if each[0].startswith(f"{under}/"))
+        return tuple(sorted(each for each in found if is_document(each[0])))
+
+    def document_touched(self, path: str) -> str | None:
+        return self.touched.get(path) if path in self.tree else None
 
     def environment_touched(self, name: str) -> str | None:
         return self.touched.get(environment_path(name))

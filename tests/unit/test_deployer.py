@@ -85,39 +85,39 @@ def back(number: int, *, empty: bool = False) -> c.RollBack:
 
 class TestForeseeing:
     def test_it_says_what_would_happen_where_versions_run(self, site: Site) -> None:
-        assert site.deployer.preview(deploy(number=1)).effects == (
+        assert site.deployer.preview(deploy(number=1), ADA).effects == (
             "digits_v1 is started, and gets the traffic once it is ready",
         )
         site.do(deploy(number=1), deploy(number=2))
-        assert site.deployer.preview(deploy(number=3, config=Config(replicas=2))).effects == (
+        assert site.deployer.preview(deploy(number=3, config=Config(replicas=2)), ADA).effects == (
             "digits_v3 (2 workers) is started, and gets the traffic once it is ready",
             "digits_v2 finishes its requests and stays warm, to roll back to",
             "digits_v1, which stood by, stops",
         )
-        assert site.deployer.preview(back(2)).effects == (
+        assert site.deployer.preview(back(2), ADA).effects == (
             "digits_v1 stands by, warm, and gets the traffic at once",
             "digits_v2 finishes its requests and stops",
         )
-        assert site.deployer.preview(c.Undeploy("digits", "production")).effects == (
+        assert site.deployer.preview(c.Undeploy("digits", "production"), ADA).effects == (
             "digits_v2 finishes its requests and stops",
             "digits_v1, which stood by, stops",
             "requests for digits in production are refused (404)",
         )
         site.do(deploy(number=3), back(3))
-        assert site.deployer.preview(deploy(number=2)) == Preview("", nothing=True)
+        assert site.deployer.preview(deploy(number=2), ADA) == Preview("", nothing=True)
 
     def test_what_a_rollback_would_leave_warm_is_told(self, site: Site) -> None:
         site.do(deploy(number=1), deploy(number=2), deploy(number=3))
-        assert site.deployer.preview(back(3)).effects[-1] == (
+        assert site.deployer.preview(back(3), ADA).effects[-1] == (
             "digits_v1 is started and kept warm, to roll back to"
         )
 
     def test_what_is_only_declared_is_told(self, site: Site) -> None:
         site.world.do(register("digits", "bare"))
         site.world.do(c.SetEnvironment(an_environment("edge", target="external"), create=True))
-        bare = site.deployer.preview(deploy(number=4))
+        bare = site.deployer.preview(deploy(number=4), ADA)
         assert bare.effects == ("the version has no files: it is declared, and nothing of it runs",)
-        there = site.deployer.preview(deploy(number=1, environment="edge"))
+        there = site.deployer.preview(deploy(number=1, environment="edge"), ADA)
         assert there.effects == ("nothing is started here: whoever runs edge is told to",)
 
     def test_everything_that_stands_against_it_is_told_and_the_diff_all_the_same(self, site: Site) -> None:
@@ -126,7 +126,7 @@ class TestForeseeing:
         site.target.foreign.add(4)
         seen: list[Preview] = []
         change = c.Deploy("digits", 4, "production", expected="0" * 40)
-        site.target.on_start = lambda: seen.append(site.deployer.preview(change))
+        site.target.on_start = lambda: seen.append(site.deployer.preview(change, ADA))
         site.do(deploy(number=1))
         assert [each.code for each in seen[0].objections] == [
             *("stale", "deployment_under_way", "did_not_start", "no_runtime"),
@@ -138,10 +138,10 @@ class TestForeseeing:
     def test_what_stands_by_ready_is_not_doubted(self, site: Site) -> None:
         site.do(deploy(number=1), deploy(number=2))
         site.target.foreign.add(1)
-        assert site.deployer.preview(back(2)).objections == ()
+        assert site.deployer.preview(back(2), ADA).objections == ()
 
     def test_nothing_is_hidden_by_what_is_not_there(self, site: Site) -> None:
-        preview = site.deployer.preview(deploy(number=9, environment="moon"))
+        preview = site.deployer.preview(deploy(number=9, environment="moon"), ADA)
         assert [each.message for each in preview.objections] == [
             "Environment not found: moon",
             "Version not found: digits/9",

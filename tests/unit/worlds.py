@@ -13,6 +13,7 @@ from typing import Final
 
 from muster.artifacts.memory import MemoryStore
 from muster.domain import changes as c
+from muster.domain.judging import NO_RULES, Rules
 from muster.domain.messages import Entry, parse
 from muster.domain.records import Artifact, Fields
 from muster.gitstore.memory import MemoryGit
@@ -116,7 +117,13 @@ class NoSignature:
 class World:
     """A registry, its committer and all behind it. Two worlds of one `git` are two processes."""
 
-    def __init__(self, folder: Path, git: Git | None = None, index: SqlIndex | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        git: Git | None = None,
+        index: SqlIndex | None = None,
+        rules: Rules = NO_RULES,
+    ) -> None:
         self.git = git or Git(Disk())
         self.index = index or SqlIndex(None)
         self.clock = Clock()
@@ -132,6 +139,7 @@ class World:
             clock=self.clock,
             lock=self.gate,
             reserve=self.git.disk,
+            rules=rules,
             crash=self._reach,
             after=self._hear,
         )
@@ -141,6 +149,8 @@ class World:
             committer=self.committer,
             artifacts=self.artifacts,
             inspector=NoSignature(),
+            clock=self.clock,
+            rules=rules,
         )
         self.past = Past(self.index, self.git)
 

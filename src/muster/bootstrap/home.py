@@ -18,6 +18,8 @@ from muster.artifacts.uploads import DiskUploads
 from muster.bootstrap.folder import Folder
 from muster.domain.changes import Initialize
 from muster.domain.errors import Conflict, MusterError, NotFound, Unavailable
+from muster.domain.judging import Rules
+from muster.domain.rights import admit
 from muster.gitstore.builder_process import BuilderProcess
 from muster.gitstore.history import GitHistory
 from muster.gitstore.litter import sweep
@@ -50,6 +52,9 @@ from muster.targets.process import ProcessTarget
 Crash = Callable[[str], None]
 
 _BETWEEN_S: Final = 0.5
+
+# Every change has to pass all of these, whichever door it came through.
+RULES: Final = Rules(admit, judges=())
 
 
 def now() -> datetime:
@@ -184,6 +189,7 @@ def _assemble(settings: Settings, storage: Storage, run_dir: Path, crash: Crash,
         clock=now,
         lock=storage.folder.writing,
         reserve=Reserve(storage.folder.run / "reserve", settings.reserve_bytes),
+        rules=RULES,
         crash=crash,
         after=recorded,
     )
@@ -195,6 +201,8 @@ def _assemble(settings: Settings, storage: Storage, run_dir: Path, crash: Crash,
         committer=committer,
         artifacts=artifacts,
         inspector=ChildInspector(artifacts.path, settings.surroundings, run_dir / "inspected"),
+        clock=now,
+        rules=RULES,
     )
     venvs = _venvs(settings, storage.folder, stack)
     routes = RouteTable()

@@ -117,7 +117,9 @@ class Place:
             Invalid: it is the root.
         """
         if self.held:
-            raise Denied([f"{HELD}/ holds the files of versions, which never change; register a new version"])
+            raise Denied.one(
+                "files", f"{HELD}/ holds the files of versions, which never change; register a new version"
+            )
         if not self.path:
             raise Invalid.one("path", self.path, "must name a file or folder")
         return self.path

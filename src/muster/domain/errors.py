@@ -192,17 +192,38 @@ class KeyReused(Conflict):
     code = "idempotency_key_reused"
 
 
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """One rule that stands against a change: the rule's name, what it says, and who or what can help."""
+
+    rule: str
+    message: str
+    help: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.help})" if self.help else self.message
+
+
 class Denied(MusterError):
     """A rule forbids it; every objection is listed."""
 
     code = "denied"
 
-    def __init__(self, objections: Iterable[str]) -> None:
+    def __init__(self, objections: Iterable[Objection]) -> None:
         self.objections = tuple(objections)
-        super().__init__("; ".join(self.objections))
+        super().__init__("; ".join(map(str, self.objections)))
+
+    @classmethod
+    def one(cls, rule: str, message: str, help: str = "") -> Denied:  # noqa: A002  as the field's name
+        """A single objection."""
+        return cls([Objection(rule, message, help)])
 
     def facts(self) -> dict[str, object]:
-        return {"objections": list(self.objections)}
+        return {
+            "objections": [
+                {"rule": each.rule, "message": each.message, "help": each.help} for each in self.objections
+            ]
+        }
 
 
 class DidNotStart(MusterError):

@@ -8,10 +8,12 @@ from muster.domain import changes as c
 from muster.domain import codec, lfs
 from muster.domain.errors import Conflict, Immutable, NotFound, Stale, Taken
 from muster.domain.names import (
+    access_path,
     card_path,
     check_together,
     deployment_path,
     file_path,
+    model_folder,
     model_id,
     model_path,
     version_path,
@@ -155,6 +157,9 @@ def _(change: c.RenameModel, before: Snapshot) -> Plan:
             also.append(number)
     for deployment in before.deployments_of(change.model):
         edits[deployment_path(deployment.environment, change.model)] = None
+    old, new = model_folder(change.model), model_folder(change.new_name)
+    for path, record in before.documents(old):
+        edits |= {path: None, f"{new}{path.removeprefix(old)}": record}
     return Plan(
         f"Rename model {change.model} to {change.new_name}",
         change.new_name,
@@ -214,5 +219,7 @@ def _(change: c.DeleteModel, before: Snapshot) -> Plan:
             also.append(number)
     for deployment in before.deployments_of(change.model):
         edits[deployment_path(deployment.environment, change.model)] = None
+    if before.document(access_path(change.model)) is not None:
+        edits[access_path(change.model)] = None
     edits.update([file_of(Model(change.model, next_number=model.next_number, deleted=True))])
     return Plan(f"Delete model {change.model}", change.model, also=tuple(also), edits=edits)

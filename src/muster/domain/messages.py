@@ -33,7 +33,9 @@ class Entry:
     sha256 of its request. `observed` is a state word, `instance` and `digest`
     belong to it. `deployed` is what is declared from then on for the model in the
     environment: a version's number, or `none`. `renamed` is the name that the model
-    had before.
+    had before. `records` are the paths of the smaller records (`domain.documents`)
+    that it wrote or removed. `proposal` is the one that it carried out; `mark` is
+    what sets it apart for ever (`break-glass`).
 
     Times are UTC. `touches_record` says whether the versions named are changed by it.
     """
@@ -54,6 +56,9 @@ class Entry:
     instance: str | None = None
     digest: str | None = None
     renamed: str | None = None
+    records: tuple[str, ...] = ()
+    proposal: str | None = None
+    mark: str | None = None
 
     @property
     def touches_record(self) -> bool:
@@ -80,6 +85,9 @@ def compose(entry: Entry) -> str:
         ("Observed", entry.observed),
         ("Instance", entry.instance),
         ("Digest", entry.digest),
+        *(("Record", path) for path in entry.records),
+        ("Proposal", entry.proposal),
+        ("Mark", entry.mark),
         ("Actor", entry.actor),
         ("Auth", entry.auth),
         ("Time", rfc3339(entry.time)),
@@ -100,12 +108,15 @@ def parse(message: str) -> Entry:
     subject, _, reason = head.partition("\n\n")
     found: dict[str, str] = {}
     also: list[int] = []
+    records: list[str] = []
     for line in block.split("\n"):
         key, sign, value = line.partition(": ")
         if not sign or not key.startswith("Muster-"):
             raise ValueError(f"not a Muster trailer: {line!r}")
         if key == "Muster-Also":
             also.append(int(value))
+        elif key == "Muster-Record":
+            records.append(value)
         else:
             found[key[7:]] = value
     try:
@@ -131,6 +142,9 @@ def parse(message: str) -> Entry:
             instance=found.get("Instance"),
             digest=found.get("Digest"),
             renamed=found.get("Renamed"),
+            records=tuple(records),
+            proposal=found.get("Proposal"),
+            mark=found.get("Mark"),
         )
     except KeyError as missing:
         raise ValueError(f"no Muster-{missing.args[0]} trailer") from None

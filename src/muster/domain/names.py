@@ -195,9 +195,24 @@ def fan(name: str) -> str:
     return f"{hashlib.sha256(name.encode()).hexdigest()[:2]}/{segment(name)}"
 
 
+def model_folder(model: str) -> str:
+    """The folder of a model in the repository."""
+    return f"models/{fan(model)}"
+
+
 def model_path(model: str) -> str:
     """The model's record in the repository."""
     return f"models/{fan(model)}/model.json"
+
+
+def access_path(model: str) -> str:
+    """Who has which role on the model."""
+    return f"models/{fan(model)}/access.json"
+
+
+def evaluations_folder(model: str, number: int) -> str:
+    """The folder of what was measured of a version."""
+    return f"models/{fan(model)}/versions/{number}/evaluations"
 
 
 def card_path(model: str) -> str:

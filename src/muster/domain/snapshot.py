@@ -53,7 +53,7 @@ class Snapshot(Protocol):
     def model_touched(self, name: str) -> str | None:
         """The last commit that touched the model's own record; None if there is none.
 
-        The four `touched` methods give "" for a change of the batch under way,
+        The `touched` methods give "" for a change of the batch under way,
         whose commit nobody can have seen.
         """
         ...
@@ -70,6 +70,18 @@ class Snapshot(Protocol):
         """The last commit that touched the environment's record."""
         ...
 
+    def document(self, path: str) -> bytes | None:
+        """One of the records of `domain.documents`, by its path."""
+        ...
+
+    def documents(self, under: str) -> tuple[tuple[str, bytes], ...]:
+        """All such records below the folder `under`, with their paths, in the order of these."""
+        ...
+
+    def document_touched(self, path: str) -> str | None:
+        """The last commit that touched such a record; None if it is not there."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -77,7 +89,8 @@ class Plan:
 
     No edits and no `subject` means that it is done already: no commit.
     `deployed` is what is declared for the model in the environment from then on: a
-    version's number or `none`. `renamed` is the name that `model` had before.
+    version's number or `none`. `renamed` is the name that `model` had before,
+    `proposal` the one that it carries out, `mark` what sets the change apart for ever.
     """
 
     subject: str
@@ -89,6 +102,8 @@ class Plan:
     deployed: str | None = None
     body: str = ""
     renamed: str | None = None
+    proposal: str | None = None
+    mark: str | None = None
 
     @property
     def nothing(self) -> bool:

@@ -159,7 +159,7 @@ async def _place(
         operation = services.deployer.operations.answered(kind, *place, recorded)
     else:
         if asked.dry_run:
-            return await foreseen(services, asked, place[0], change)
+            return await foreseen(services, asked, reason, place[0], change)
         operation = await begun(services, asked, reason, conditioned(change(), asked.expected))
     if not wait:
         where = f"/api/v1/operations/{operation.id}"
@@ -217,7 +217,7 @@ async def observed(
     state = "stopped" if stopped else "running"
     change = conditioned(Observe(model, environment, state, number, instance, digest), asked.expected)
     if asked.dry_run:
-        return await previewed(services, change)
+        return await previewed(services, asked.actor, reason, change)
     said = partial(
         services.observer.stopped
         if stopped

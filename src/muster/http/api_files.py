@@ -87,7 +87,7 @@ async def upload(
         raise Invalid.one("If-Match", expected, "is not taken here")
     if dry_run:
         digest = declared or await _digest(request.receive)
-        return await previewed(services, AttachFile(name, number, Artifact(wanted, 0, digest)))
+        return await previewed(services, actor, why, AttachFile(name, number, Artifact(wanted, 0, digest)))
     chunks = incoming(request.receive, asyncio.get_running_loop())
     attach = partial(services.registry.attach, name, number, wanted, chunks, actor)
     return _uploaded(
@@ -204,7 +204,7 @@ async def finalize(
     conditioned(Finalize(name, number), asked.expected)
     if asked.dry_run:
         finalization = partial(services.registry.finalization, name, number, facts)
-        return await previewed(services, await services.pools.writes.run(finalization))
+        return await previewed(services, asked.actor, reason, await services.pools.writes.run(finalization))
     work = partial(services.registry.finalize, name, number, asked.actor, reason, asked.request, facts)
     return version_answer(services)(await services.pools.writes.run(work))
 

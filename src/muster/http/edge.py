@@ -201,14 +201,18 @@ class Senders:
         origin = headers.get(b"origin")
         if origin is not None and origin.lower().partition(b"://")[2] != sent.lower():
             shown = origin.decode("latin-1")
-            raise Denied([f"Origin {shown!r} is another site: a page there may not write here"])
+            raise Denied.one("sender", f"Origin {shown!r} is another site: a page there may not write here")
         if headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site"):
-            raise Denied(["Sec-Fetch-Site says that another site's page sent this: it may not write here"])
+            raise Denied.one(
+                "sender", "Sec-Fetch-Site says that another site's page sent this: it may not write here"
+            )
 
     def _check_host(self, sent: bytes) -> None:
         authority = sent.decode("latin-1").lower()
         if re.sub(r":\d*$", "", authority) not in self._hosts:
-            raise Denied([f"Host {authority!r} is not a name of this server (setting allowed_hosts)"])
+            raise Denied.one(
+                "sender", f"Host {authority!r} is not a name of this server (setting allowed_hosts)"
+            )
         if len(self._seen) < _HOSTS_SEEN:
             self._seen.add(sent)
 

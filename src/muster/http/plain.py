@@ -185,7 +185,7 @@ async def _place(
     if recorded is None:
         found = services.registry.find(model_id)
         if asked.dry_run:
-            return await foreseen(services, asked, environment, partial(change, found))
+            return await foreseen(services, asked, reason, environment, partial(change, found))
         wanted = conditioned(change(found), asked.expected)
         recorded = await ended(await begun(services, asked, reason, wanted))
     record = _record_then(services, model_id, recorded)

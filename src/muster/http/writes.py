@@ -122,7 +122,7 @@ async def write(
     if (recorded := answered_before(services, asked)) is None:
         wanted = conditioned(change(), asked.expected)
         if asked.dry_run:
-            return await previewed(services, wanted)
+            return await previewed(services, asked.actor, reason, wanted)
         recorded = await submitted(services, asked, reason, wanted)
     return answer(recorded)
 
@@ -147,7 +147,7 @@ def conditioned(change: C, expected: str | None) -> C:
 
 
 async def foreseen(
-    services: Services, asked: Asked, environment: str, change: Callable[[], Placing]
+    services: Services, asked: Asked, reason: str, environment: str, change: Callable[[], Placing]
 ) -> Answer[Any]:
     """What a deployment, rollback or undeployment would do now; what it names that is not there, too."""
 
@@ -156,15 +156,16 @@ async def foreseen(
             wanted = change()
         except MusterError as objection:
             return services.deployer.refused(environment, objection)
-        return services.deployer.preview(conditioned(wanted, asked.expected))
+        return services.deployer.preview(conditioned(wanted, asked.expected), asked.actor, reason)
 
     # Not in the pool for reads, which answer soon: all files of a version may be read.
     return Answer(encoded(preview_view(await services.pools.writes.run(work))))
 
 
-async def previewed(services: Services, change: Change) -> Answer[Any]:
+async def previewed(services: Services, actor: Actor, reason: str, change: Change) -> Answer[Any]:
     """What `change` would do now."""
-    preview = await services.pools.reads.run(partial(services.registry.preview, change))
+    work = partial(services.registry.preview, change, actor, reason)
+    preview = await services.pools.reads.run(work)
     return Answer(encoded(preview_view(preview)))
 
 

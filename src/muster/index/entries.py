@@ -53,6 +53,9 @@ class ChangeRow(NamedTuple):
     instance: str | None
     digest: str | None
     renamed: str | None
+    records: str
+    proposal: str | None
+    mark: str | None
 
 
 def change_row(position: int, commit: str | None, entry: Entry) -> ChangeRow:
@@ -78,6 +81,9 @@ def change_row(position: int, commit: str | None, entry: Entry) -> ChangeRow:
         entry.instance,
         entry.digest,
         entry.renamed,
+        "\n".join(entry.records),
+        entry.proposal,
+        entry.mark,
     )
 
 
@@ -107,6 +113,9 @@ def logged(row: Row) -> Logged:
             instance=change.instance,
             digest=change.digest,
             renamed=change.renamed,
+            records=tuple(change.records.split("\n")) if change.records else (),
+            proposal=change.proposal,
+            mark=change.mark,
         ),
     )
 
@@ -155,6 +164,18 @@ def placement_row(position: int, entry: Entry) -> PlacementRow | None:
         return None
     number = None if entry.deployed == "none" else int(entry.deployed)
     return PlacementRow(entry.environment, entry.model, position, number)
+
+
+class RecordTouchRow(NamedTuple):
+    """A row of `record_touches`."""
+
+    path: str
+    position: int
+
+
+def record_touch_rows(position: int, entry: Entry) -> list[RecordTouchRow]:
+    """One row for each of the smaller records that `entry` names."""
+    return [RecordTouchRow(path, position) for path in entry.records]
 
 
 class Mark(NamedTuple):
@@ -235,4 +256,5 @@ def environment_touched_after(before: int | None, position: int, kind: str) -> i
 
 INSERT_CHANGE = inserting(tables.changes, ChangeRow._fields)
 INSERT_TOUCH = inserting(tables.touches, TouchRow._fields)
+INSERT_RECORD_TOUCH = inserting(tables.record_touches, RecordTouchRow._fields)
 INSERT_PLACEMENT = inserting(tables.placements, PlacementRow._fields)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from muster.domain.documents import is_document
 from muster.domain.lfs import parse_pointer
 from muster.domain.messages import Entry
 from muster.domain.names import fan
@@ -17,7 +18,7 @@ class Edits:
     """The edits of one change by what they edit; None says that it goes.
 
     `model` is the one record that was edited, if any. Keys are a version's
-    number, a file's path in its version, an environment's name.
+    number, a file's path in its version, an environment's name, a smaller record's path.
     """
 
     model: bytes | None = None
@@ -25,6 +26,7 @@ class Edits:
     files: dict[int, dict[str, Artifact | None]] = field(default_factory=dict)
     deployments: dict[str, bytes | None] = field(default_factory=dict)
     environments: dict[str, bytes | None] = field(default_factory=dict)
+    documents: dict[str, bytes | None] = field(default_factory=dict)
 
 
 @lru_cache(maxsize=4096)
@@ -43,6 +45,9 @@ def sort(entry: Entry, edits: Mapping[str, bytes | None]) -> Edits:
     own = folder(entry.model) if entry.model is not None else None
     before = folder(entry.renamed) if entry.renamed is not None else None
     for path, data in edits.items():
+        if is_document(path):
+            sorted_out.documents[path] = data
+            continue
         match path.split("/"):
             case [*parts] if before is not None and data is None and _is_below(parts, before):
                 pass  # of the name that the model had

@@ -16,6 +16,7 @@ from muster.index.database import Row, Values, translated
 from muster.index.entries import (
     INSERT_CHANGE,
     INSERT_PLACEMENT,
+    INSERT_RECORD_TOUCH,
     INSERT_TOUCH,
     ChangeRow,
     Mark,
@@ -29,12 +30,14 @@ from muster.index.entries import (
     model_marks_after,
     moment,
     placement_row,
+    record_touch_rows,
     touch_rows,
 )
 from muster.index.paths import Edits, sort
 from muster.index.rows import (
     INSERT_ALIAS,
     INSERT_DEPLOYMENT,
+    INSERT_DOCUMENT,
     INSERT_ENVIRONMENT,
     INSERT_FILE,
     INSERT_METRIC,
@@ -44,6 +47,7 @@ from muster.index.rows import (
     INSERT_TAG,
     INSERT_VERSION,
     DeploymentRow,
+    DocumentRow,
     EnvironmentRow,
     alias_rows,
     by_rank,
@@ -168,6 +172,8 @@ class SqlTransaction(SqlSnapshot):
         touches = touch_rows(position, entry)
         self._rows[INSERT_TOUCH] += touches
         stale: dict[_Version, None] = {(t.model, t.number): None for t in touches if entry.touches_record}
+        self._rows[INSERT_RECORD_TOUCH] += record_touch_rows(position, entry)
+        self._documents(found)
         self._environments(entry, found)
         self._deployments(entry, found, stale)
         if entry.model is not None:
@@ -200,6 +206,12 @@ class SqlTransaction(SqlSnapshot):
             self._do(VERSION_TEXT.delete, (sequence, folded))
             self._do(s.RENAME_VERSION, {"at": sequence, **renamed})
             self._rows[VERSION_TEXT.add].append((sequence, renamed["folded"]))
+
+    def _documents(self, found: Edits) -> None:
+        for path, record in found.documents.items():
+            self._do(s.DELETE_DOCUMENT, (path,))
+            if record is not None:
+                self._do(INSERT_DOCUMENT, DocumentRow(path, self._position, record))
 
     def _environments(self, entry: Entry, found: Edits) -> None:
         for name, record in found.environments.items():

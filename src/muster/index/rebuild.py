@@ -19,6 +19,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import IO, Any
 
+from muster.domain.documents import is_document
 from muster.domain.messages import Entry
 from muster.domain.records import Artifact
 from muster.index import statements, tables
@@ -26,10 +27,12 @@ from muster.index.database import Row, create_indexes, create_tables, inserting
 from muster.index.entries import (
     INSERT_CHANGE,
     INSERT_PLACEMENT,
+    INSERT_RECORD_TOUCH,
     INSERT_TOUCH,
     Marks,
     ModelMarks,
     PlacementRow,
+    RecordTouchRow,
     TouchRow,
     change_row,
     environment_touched_after,
@@ -37,12 +40,14 @@ from muster.index.entries import (
     marks_after,
     model_marks_after,
     placement_row,
+    record_touch_rows,
     touch_rows,
 )
 from muster.index.paths import artifact
 from muster.index.rows import (
     INSERT_ALIAS,
     INSERT_DEPLOYMENT,
+    INSERT_DOCUMENT,
     INSERT_ENVIRONMENT,
     INSERT_FILE,
     INSERT_METRIC,
@@ -52,6 +57,7 @@ from muster.index.rows import (
     INSERT_TAG,
     INSERT_VERSION,
     DeploymentRow,
+    DocumentRow,
     EnvironmentRow,
     VersionRow,
     alias_rows,
@@ -70,7 +76,13 @@ from muster.index.rows import (
 )
 
 _CHUNK = 2000  # rows held in memory before they are inserted
-_OF_THE_LOG = {tables.changes, tables.touches, tables.placements, tables.places}
+_OF_THE_LOG = {
+    tables.changes,
+    tables.touches,
+    tables.record_touches,
+    tables.placements,
+    tables.places,
+}
 _INSERT_PLACE = inserting(tables.places, ("environment", "model"))
 
 _KEYS: dict[str, Callable[[Row], Any]] = {
@@ -83,6 +95,7 @@ _KEYS: dict[str, Callable[[Row], Any]] = {
     INSERT_ALIAS: itemgetter(0, 1),
     INSERT_ENVIRONMENT: itemgetter(0),
     INSERT_DEPLOYMENT: itemgetter(0, 1),
+    INSERT_DOCUMENT: itemgetter(0),
 }
 
 
@@ -95,6 +108,8 @@ class _Log:
     environments: dict[str, int] = field(default_factory=dict)
     declared: dict[tuple[str, str], int] = field(default_factory=dict)
     touches: list[TouchRow] = field(default_factory=list)
+    record_touches: list[RecordTouchRow] = field(default_factory=list)
+    documents: dict[str, int] = field(default_factory=dict)
     placements: list[PlacementRow] = field(default_factory=list)
     renames: list[tuple[int, str, str]] = field(default_factory=list)
     numbers: dict[str, list[int]] = field(default_factory=dict)
@@ -105,6 +120,9 @@ class _Log:
         self.head = commit
         if entry.environment is not None and entry.kind in ("environment", "delete-environment"):
             self.environments[entry.environment] = environment_touched_after(None, position, entry.kind)
+        for record in record_touch_rows(position, entry):
+            self.record_touches.append(record)
+            self.documents[record.path] = position
         if entry.model is None:
             return
         if entry.renamed is not None:
@@ -178,6 +196,7 @@ def _fill(
     if gathered.head != head:
         raise ValueError(f"the log ends at {gathered.head}, not at {head}")
     connection.executemany(INSERT_TOUCH, gathered.named_now())
+    connection.executemany(INSERT_RECORD_TOUCH, sorted(gathered.record_touches))
     gathered.placements.sort(key=lambda row: row[:3])
     connection.executemany(INSERT_PLACEMENT, gathered.placements)
     connection.executemany(_INSERT_PLACE, sorted(gathered.declared))
@@ -269,6 +288,8 @@ class _Tree:
                     self._file(f"{hh}/{name}/{number}", artifact(inside, data))
                 case ["models", hh, name, "versions", number, "version.json"]:
                     self._version(f"{hh}/{name}/{number}", data)
+                case _ if is_document(path):
+                    self._document(path, data)
         if self._files:
             raise ValueError(f"files without a version in {self._files_in}")
         self._flush()
@@ -284,6 +305,12 @@ class _Tree:
             self._connection.executemany(statement, rows)
         self._held.clear()
         self._count = 0
+
+    def _document(self, path: str, record: bytes) -> None:
+        touched = self._log.documents.get(path)
+        if touched is None:
+            raise ValueError(f"no change wrote {path}")
+        self._hold(INSERT_DOCUMENT, [DocumentRow(path, touched, record)])
 
     def _environment(self, name: str, record: bytes) -> None:
         environment = environment_of(record)

@@ -250,3 +250,14 @@ INSERT_ALIAS = inserting(tables.aliases, AliasRow._fields)
 INSERT_FILE = inserting(tables.files, FileRow._fields)
 INSERT_ENVIRONMENT = inserting(tables.environments, EnvironmentRow._fields)
 INSERT_DEPLOYMENT = inserting(tables.deployments, DeploymentRow._fields)
+
+
+class DocumentRow(NamedTuple):
+    """A row of `documents`."""
+
+    path: str
+    touched: int
+    record: bytes
+
+
+INSERT_DOCUMENT = inserting(tables.documents, DocumentRow._fields)

@@ -17,6 +17,7 @@ from muster.index.rows import (
 from muster.index.tables import (
     changes,
     deployments,
+    documents,
     environments,
     files,
     models,
@@ -86,6 +87,24 @@ _ENVIRONMENT_TOUCHED = sql(
     .join(environments, environments.c.touched == changes.c.position)
     .where(environments.c.name == _environment)
 )
+
+_path = bindparam("path", type_=Text())
+_DOCUMENT = sql(select(documents.c.record).where(documents.c.path == _path))
+_DOCUMENTS = sql(
+    select(documents.c.path, documents.c.record)
+    .where(documents.c.path > bindparam("first", type_=Text()), documents.c.path < bindparam("beyond"))
+    .order_by(documents.c.path)
+)
+_DOCUMENT_TOUCHED = sql(
+    select(changes.c.commit_id)
+    .join(documents, documents.c.touched == changes.c.position)
+    .where(documents.c.path == _path)
+)
+
+
+def inside(folder: str) -> dict[str, str]:
+    """The bounds between which the paths below `folder` lie."""
+    return {"first": f"{folder}/", "beyond": f"{folder}0"}  # 0 follows / in ASCII
 
 
 class SqlSnapshot:
@@ -165,6 +184,16 @@ class SqlSnapshot:
 
     def environment_touched(self, name: str) -> str | None:
         return self._commit(_ENVIRONMENT_TOUCHED, {"environment": name})
+
+    def document(self, path: str) -> bytes | None:
+        row = self._one(_DOCUMENT, {"path": path})
+        return row[0] if row else None
+
+    def documents(self, under: str) -> tuple[tuple[str, bytes], ...]:
+        return tuple((row[0], row[1]) for row in self._all(_DOCUMENTS, inside(under)))
+
+    def document_touched(self, path: str) -> str | None:
+        return self._commit(_DOCUMENT_TOUCHED, {"path": path})
 
     def _commit(self, statement: str, values: Values) -> str | None:
         row = self._one(statement, values)

@@ -148,3 +148,7 @@ ADD_PLACE = sql(
     .values(environment=_environment, model=_model)
     .on_conflict_do_nothing(index_elements=["environment", "model"])
 )
+
+# ------------------------------------------------------------ the smaller records
+
+DELETE_DOCUMENT = deleting(tables.documents, ("path",))

@@ -17,6 +17,7 @@ from muster.index.board import BoardReads
 from muster.index.compare import differences
 from muster.index.counting import LogCounts
 from muster.index.database import BUSY_TIMEOUT_S, Readers, translating
+from muster.index.documents import DocumentReads
 from muster.index.project import SqlTransaction
 from muster.index.reads import RecordReads
 from muster.index.rebuild import rebuild
@@ -28,7 +29,16 @@ from muster.index.spans import SpanReads
 from muster.service.ports import Index, Transaction
 
 
-class SqlIndex(RecordReads, VersionLists, SearchReads, ReportReads, LogCounts, BoardReads, SpanReads):
+class SqlIndex(
+    RecordReads,
+    DocumentReads,
+    VersionLists,
+    SearchReads,
+    ReportReads,
+    LogCounts,
+    BoardReads,
+    SpanReads,
+):
     """The index in the file `path`; without one, in a temporary file that `close` removes.
 
     Several objects, in one process or many, may share a file: nothing is kept in

@@ -26,7 +26,7 @@ from sqlalchemy import (
     true,
 )
 
-SCHEMA = 4
+SCHEMA = 5
 
 metadata = MetaData()
 
@@ -73,12 +73,22 @@ changes = Table(
     _text_or_null("instance"),
     _text_or_null("digest"),
     _text_or_null("renamed"),
+    _text("records"),  # paths, a line break between
+    _text_or_null("proposal"),
+    _text_or_null("mark"),
 )
 Index("changes_by_commit", changes.c.commit_id)
 Index("changes_by_time", changes.c.time_us)
 Index("changes_by_kind", changes.c.kind, changes.c.position)
 Index("changes_by_actor", changes.c.actor, changes.c.position)
-for _column in (changes.c.model, changes.c.environment, changes.c.request_key, changes.c.renamed):
+for _column in (
+    changes.c.model,
+    changes.c.environment,
+    changes.c.request_key,
+    changes.c.renamed,
+    changes.c.proposal,
+    changes.c.mark,
+):
     Index(
         f"changes_by_{_column.name}",
         _column,
@@ -303,6 +313,24 @@ deployments = Table(
     sqlite_with_rowid=False,
 )
 Index("deployments_by_model", deployments.c.model, deployments.c.number)
+
+# The smaller records (`domain.documents`) by path; `touched` is a position.
+documents = Table(
+    "documents",
+    metadata,
+    _text("path", key=True),
+    _number("touched"),
+    Column("record", LargeBinary, nullable=False),
+)
+
+# Every change that wrote or removed such a record.
+record_touches = Table(
+    "record_touches",
+    metadata,
+    _text("path", key=True),
+    _number("position", key=True),
+    sqlite_with_rowid=False,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,11 +26,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from muster.domain import filing, placing  # noqa: F401  they register their plans
+from muster.domain import documents, filing, granting, placing  # noqa: F401  the last three register plans
 from muster.domain.changes import Actor, AttemptFailed, Change, Observe, RollBack, Undeploy
 from muster.domain.errors import MusterError, StorageFull, Unavailable
+from muster.domain.judging import NO_RULES, Rules
 from muster.domain.messages import Entry, compose
-from muster.domain.plan import plan
 from muster.domain.snapshot import Plan
 from muster.service.follow import Follower
 from muster.service.ports import Building, Built, Clock, Index, Lock, Publisher, Reserve, Transaction
@@ -61,16 +61,21 @@ class Committer:
         clock: Clock,
         lock: Lock,
         reserve: Reserve,
+        rules: Rules = NO_RULES,
         crash: Callable[[str], None] = lambda _: None,
         after: Callable[[Sequence[Logged]], None] = lambda _: None,
     ) -> None:
-        """`lock` keeps other processes out; `after` is told of what was recorded, before it is answered."""
+        """`lock` keeps other processes out; `rules` may refuse what could be done.
+
+        `after` is told of what was recorded, before it is answered.
+        """
         self._publisher = publisher
         self._index = index
         self._follower = follower
         self._clock = clock
         self._lock = lock
         self._reserve = reserve
+        self._rules = rules
         self._crash = crash
         self._after = after
         self._queue: Waiting = queue.SimpleQueue()
@@ -212,10 +217,13 @@ class Committer:
             if request is not None and (answered := index.answered(request.key)) is not None:
                 return repeated(request, *answered)
             with index.savepoint():
-                planned = plan(submission.change, index)
+                time = written.stamp(self._clock())
+                planned = self._rules.planned(
+                    submission.change, submission.actor, submission.reason, time, index
+                )
                 if planned.nothing:
                     return Recorded(None, planned.model, planned.number)
-                entry = _entry(submission, planned, written.stamp(self._clock()))
+                entry = _entry(submission, planned, time)
                 position = index.project(entry, planned.edits)
                 commit = NewCommit(planned.edits, compose(entry), entry.actor, entry.time)
         except Unavailable:
@@ -279,6 +287,9 @@ def _entry(submission: Submission, planned: Plan, time: datetime) -> Entry:
         instance=seen.instance if seen else None,
         digest=seen.digest if seen else None,
         renamed=planned.renamed,
+        records=documents.named(planned.edits),
+        proposal=planned.proposal,
+        mark=planned.mark,
     )
 
 

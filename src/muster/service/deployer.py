@@ -80,7 +80,7 @@ class Deployer:
         """
         if request is not None and (answered := self._registry.answered(request)) is not None:
             return self.operations.answered(change.kind, change.environment, change.model, answered)
-        what = self._registry.check(change).subject or f"{change.kind} of {change.model}"
+        what = self._registry.check(change, actor, reason).subject or f"{change.kind} of {change.model}"
         operation = self.operations.begin(
             change.kind, change.environment, change.model, what, change, actor, reason
         )
@@ -96,12 +96,12 @@ class Deployer:
         threading.Thread(target=run, name=f"deploy-{operation.id[:8]}", daemon=True).start()
         return operation
 
-    def preview(self, change: Placing) -> Preview:
+    def preview(self, change: Placing, actor: Actor, reason: str = "") -> Preview:
         """What `change` would do now, to the records and where versions run, with every objection.
 
         Nothing is started. Blocks: the files of what would be are read.
         """
-        preview = self._registry.preview(change)
+        preview = self._registry.preview(change, actor, reason)
         against = list(preview.objections)
         if (other := self.operations.at(change.environment, change.model)) is not None:
             against.append(UnderWay(change.environment, change.model, other.what, other.id))

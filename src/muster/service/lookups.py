@@ -9,7 +9,7 @@ from typing import Protocol
 from muster.domain.names import Reference
 from muster.domain.records import Deployment, Environment, Model
 from muster.domain.views import Times
-from muster.service.values import ChangeFilter, Found, Logged, Placed, VersionFilter
+from muster.service.values import ChangeFilter, Document, Found, Logged, Placed, VersionFilter
 
 
 class Records(Protocol):
@@ -94,6 +94,20 @@ class Records(Protocol):
         ...
 
     def count_deployments(self, environment: str | None = None, model: str | None = None) -> int: ...
+
+    # --- the smaller records (`domain.documents`)
+
+    def document(self, path: str) -> Document | None: ...
+
+    def documents(self, under: str, *, after: str = "", limit: int | None = None) -> list[Document]:
+        """Those below the folder `under`, by path, beyond the path `after`, at most `limit`."""
+        ...
+
+    def count_documents(self, under: str) -> int: ...
+
+    def document_history(self, path: str, *, before: int | None = None, limit: int) -> list[Logged]:
+        """The changes that wrote or removed it, newest first, from below position `before`."""
+        ...
 
 
 class ChangeLog(Protocol):

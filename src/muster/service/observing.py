@@ -22,7 +22,7 @@ from muster.service.ports import Clock, Target
 from muster.service.registry import Registry
 from muster.service.values import ChangeFilter, InstanceState, Logged
 
-MUSTER: Final = Actor("muster")
+MUSTER: Final = Actor("muster", internal=True)
 SWEEP_S: Final = 2.0
 _CLOSED: Final = "the server was shut down"
 

@@ -8,7 +8,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from muster.domain.changes import Actor, AttachFile, Change, Facts, Finalize, RenameModel
-from muster.domain.errors import Immutable, MusterError, NotFound
+from muster.domain.errors import Denied, Immutable, MusterError, NotFound
+from muster.domain.judging import NO_RULES, Case, Rules
 from muster.domain.messages import rfc3339
 from muster.domain.names import Reference, card_path
 from muster.domain.objections import objections, unconditional
@@ -17,7 +18,7 @@ from muster.domain.records import Artifact, Deployment, Environment, Fields, Jso
 from muster.domain.snapshot import Plan
 from muster.domain.views import deployment_view, model_view
 from muster.service.committer import Committer
-from muster.service.ports import ArtifactStore, History, Index, Inspector
+from muster.service.ports import ArtifactStore, Clock, History, Index, Inspector
 from muster.service.submissions import Recorded, Request, repeated
 from muster.service.values import ChangeFilter, Found, Logged
 
@@ -47,12 +48,16 @@ class Registry:
         committer: Committer,
         artifacts: ArtifactStore,
         inspector: Inspector,
+        clock: Clock,
+        rules: Rules = NO_RULES,
     ) -> None:
         self.index = index
         self.history = history
         self.artifacts = artifacts
         self._committer = committer
         self._inspector = inspector
+        self._clock = clock
+        self._rules = rules
 
     # ------------------------------------------------------------ writes
 
@@ -77,14 +82,18 @@ class Registry:
         found = self.index.answered(request.key)
         return None if found is None else repeated(request, *found)
 
-    def preview(self, change: Change) -> Preview:
+    def preview(self, change: Change, actor: Actor, reason: str = "") -> Preview:
         """What `change` would do now, without doing it; with objections, what it would do without them."""
         with self.index.snapshot() as before:
+            self._rules.admit(change, actor, before)
             against = objections(change, before)
             try:
                 planned = unconditional(change, before) if against else plan(change, before)
             except MusterError:  # one of `against`
                 return Preview("", objections=against)
+            if not planned.nothing:
+                case = Case(change, actor, reason, self._clock(), planned)
+                against += tuple(Denied([each]) for each in self._rules.objections(case, before))
         head = self.index.head()
         edits = tuple(
             (path, self.history.read(head, path) if head else None, after)
@@ -92,10 +101,10 @@ class Registry:
         )
         return Preview(planned.subject, edits, against, planned.nothing)
 
-    def check(self, change: Change) -> Plan:
-        """Plan `change` against the present state, to learn early why it would be refused."""
+    def check(self, change: Change, actor: Actor, reason: str = "") -> Plan:
+        """Plan and judge `change` against the present state, to learn early why it would be refused."""
         with self.index.snapshot() as before:
-            return plan(change, before)
+            return self._rules.planned(change, actor, reason, self._clock(), before)
 
     # ------------------------------------------------------------ versions
 

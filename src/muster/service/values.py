@@ -75,6 +75,15 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
+class Document:
+    """One of the smaller records, and the change that touched it last."""
+
+    path: str
+    record: bytes
+    by: Logged
+
+
+@dataclass(frozen=True, slots=True)
 class VersionFilter:
     """What a list of versions is to hold; None asks for nothing. `tags` must all be there.
 

@@ -82,7 +82,7 @@ class Foresight:
 
 def foreseen(page: Page, change: Placing, now: Running | None, then: Running | None) -> Foresight:
     """The dry run of `change`, which puts `then` in the place of `now`. Blocks: files may be read."""
-    preview = page.services.deployer.preview(change)
+    preview = page.services.deployer.preview(change, page.visitor.actor)
     return Foresight(
         rows=[
             *_version(page, change, now, then),

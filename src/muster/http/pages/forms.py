@@ -74,7 +74,9 @@ def check_token(request: Request[Any, Any, Any], sent: str | None) -> None:
     """Raises Denied unless `sent` is the token of who sent the request."""
     sender = visitor(request.headers, request.scope["scheme"])
     if sender.is_new or not security.agrees(sent, sender.token):
-        raise Denied(["this form is too old, or another site's: open the page again and send it from there"])
+        raise Denied.one(
+            "form", "this form is too old, or another site's: open the page again and send it from there"
+        )
 
 
 async def or_again(

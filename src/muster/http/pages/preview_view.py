@@ -27,7 +27,7 @@ class Preview:
 
 def preview(page: Page, change: Change, about: Subject) -> Preview:
     """The dry run of `change`, as the API makes it."""
-    found = page.services.registry.preview(change)
+    found = page.services.registry.preview(change, page.visitor.actor)
     told = effects(page, field_changes(found.edits), about)
     against = [(each.message, each.code) for each in found.objections]
     return Preview(found.subject, told, len(told) == MOST, against, found.nothing)

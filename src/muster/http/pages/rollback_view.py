@@ -190,7 +190,7 @@ def _nothing(
     page: Page, model: str, environment: str, height: int, reason: str, refused: MusterError | None
 ) -> RollbackView:
     """Nothing of the model is there: said by the very objection that a write would meet."""
-    preview = page.services.deployer.preview(Undeploy(model, environment))
+    preview = page.services.deployer.preview(Undeploy(model, environment), page.visitor.actor)
     last: Logged | None = page.services.registry.index.last_placing(environment, model)
     return RollbackView(
         model=model,

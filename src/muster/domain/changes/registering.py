@@ -1,43 +1,13 @@
-"""What can happen to a registry. Each becomes exactly one commit.
-
-A change is made of values that are parsed already. `expected`, where there is
-one, is the commit that the caller saw as the last one to touch the record:
-`None` says "whatever it is now".
-"""
+"""What can happen to models, versions and their files."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Final, Literal
+from typing import ClassVar
 
-from muster.domain.records import Artifact, Config, Environment, Fields, Kind
-
-Auth = Literal["none", "token", "oidc", "import"]
-Unset = Literal["unset"]
-UNSET: Unset = "unset"
-
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Who did it, by a stable id, and how that is known; `none` is unverified for ever."""
-
-    name: str
-    auth: Auth = "none"
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """The base of all changes; `kind` is what the commit's `Muster-Change` trailer says."""
-
-    kind: ClassVar[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Initialize(Change):
-    """The first commit of a registry: its format, and the environments that it begins with."""
-
-    kind: ClassVar[str] = "init"
+from muster.domain.changes.base import UNSET, Change, Unset
+from muster.domain.records import Artifact, Fields, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,95 +201,6 @@ class DeleteModel(Change):
 
 
 @dataclass(frozen=True, slots=True)
-class SetEnvironment(Change):
-    """An environment is made or gets new rules."""
-
-    kind: ClassVar[str] = "environment"
-    environment: Environment
-    create: bool = False
-    expected: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DeleteEnvironment(Change):
-    """An environment in which nothing is deployed goes."""
-
-    kind: ClassVar[str] = "delete-environment"
-    environment: str
-    expected: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Deploy(Change):
-    """The version is declared to run in the environment.
-
-    With `guarded`, `expected` is the deployment's last commit as it was when the
-    candidate was started, None where there was none, and anything else is a conflict.
-    """
-
-    kind: ClassVar[str] = "deploy"
-    model: str
-    number: int
-    environment: str
-    config: Config = field(default_factory=Config)
-    expected: str | None = None
-    guarded: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class RollBack(Change):
-    """Return from version `number` to the one before, or to version `to`."""
-
-    kind: ClassVar[str] = "rollback"
-    model: str
-    number: int
-    environment: str
-    to: int | None = None
-    empty: bool = False
-    expected: str | None = None
-    guarded: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Undeploy(Change):
-    """Nothing of the model is to run in the environment."""
-
-    kind: ClassVar[str] = "undeploy"
-    model: str
-    environment: str
-    expected: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptFailed(Change):
-    """A version was to be deployed (or restored) and did not start; no record changes."""
-
-    kind: ClassVar[str] = "deploy-failed"
-    model: str
-    number: int
-    environment: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Observe(Change):
-    """What runs at a target changed; no record changes.
-
-    `state` is a health word; `number` is the version seen running, None if it is
-    not one of ours; `instance` is what reported it, if that has a name.
-    """
-
-    kind: ClassVar[str] = "observe"
-    model: str
-    environment: str
-    state: str
-    number: int | None = None
-    instance: str | None = None
-    digest: str | None = None
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Note(Change):
     """Words about a version; no record changes. `message` becomes the subject, as it is."""
 
@@ -327,6 +208,3 @@ class Note(Change):
     model: str
     number: int
     message: str
-
-
-KINDS: Final = tuple(sorted({change.kind for change in Change.__subclasses__()}))

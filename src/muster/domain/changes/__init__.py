@@ -1,0 +1,93 @@
+"""What can happen to a registry. Each becomes exactly one commit.
+
+A change is made of values that are parsed already. `expected`, where there is
+one, is the commit that the caller saw as the last one to touch the record:
+`None` says "whatever it is now". One file a subject; all names are here.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from muster.domain.changes.access import (
+    BeginAccess,
+    DeleteTeam,
+    Scope,
+    SetAccount,
+    SetRoles,
+    SetTeam,
+)
+from muster.domain.changes.base import (
+    UNSET,
+    Actor,
+    Auth,
+    Change,
+    Unset,
+)
+from muster.domain.changes.placing import (
+    AttemptFailed,
+    DeleteEnvironment,
+    Deploy,
+    Initialize,
+    Observe,
+    RollBack,
+    SetEnvironment,
+    Undeploy,
+)
+from muster.domain.changes.registering import (
+    AttachFile,
+    CreateModel,
+    DeleteModel,
+    DeleteVersion,
+    DetachFile,
+    Facts,
+    Finalize,
+    Note,
+    RegisterVersion,
+    RenameModel,
+    SetAlias,
+    SetStage,
+    TagModel,
+    UpdateModel,
+    UpdateVersion,
+)
+
+KINDS: Final = tuple(sorted({change.kind for change in Change.__subclasses__()}))
+
+__all__ = [
+    "KINDS",
+    "UNSET",
+    "Actor",
+    "AttachFile",
+    "AttemptFailed",
+    "Auth",
+    "BeginAccess",
+    "Change",
+    "CreateModel",
+    "DeleteEnvironment",
+    "DeleteModel",
+    "DeleteTeam",
+    "DeleteVersion",
+    "Deploy",
+    "DetachFile",
+    "Facts",
+    "Finalize",
+    "Initialize",
+    "Note",
+    "Observe",
+    "RegisterVersion",
+    "RenameModel",
+    "RollBack",
+    "Scope",
+    "SetAccount",
+    "SetAlias",
+    "SetEnvironment",
+    "SetRoles",
+    "SetStage",
+    "SetTeam",
+    "TagModel",
+    "Undeploy",
+    "Unset",
+    "UpdateModel",
+    "UpdateVersion",
+]

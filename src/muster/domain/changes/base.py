@@ -1,0 +1,29 @@
+"""What every change is, and who made it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+Auth = Literal["none", "token", "oidc", "import"]
+Unset = Literal["unset"]
+UNSET: Unset = "unset"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who did it, by a stable id, and how that is known; `none` is unverified for ever.
+
+    `internal` is Muster itself, which asks nobody; no request becomes it, and it is not recorded.
+    """
+
+    name: str
+    auth: Auth = "none"
+    internal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The base of all changes; `kind` is what the commit's `Muster-Change` trailer says."""
+
+    kind: ClassVar[str]
