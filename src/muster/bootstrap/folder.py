@@ -20,7 +20,16 @@ log = logging.getLogger(__name__)
 
 _PRIVATE: Final = "private-"
 
-OURS: Final = ("registry.git", "index.db", "run", "secrets", "uploads", ".gitignore")
+OURS: Final = (
+    "registry.git",
+    "index.db",
+    "run",
+    "secrets",
+    "uploads",
+    "checkpoints.jsonl",
+    "checkpoints.git",
+    ".gitignore",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +82,21 @@ class Folder:
     def index(self) -> Path:
         """The index; deleting it loses nothing."""
         return self.path / "index.db"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where signed statements are kept unless a setting says otherwise."""
+        return self.path / "checkpoints.jsonl"
+
+    @property
+    def published(self) -> Path:
+        """A repository with nothing but these, from which they are pushed to Git remotes."""
+        return self.path / "checkpoints.git"
+
+    @property
+    def checkpoint_key(self) -> Path:
+        """The private key that they are signed with."""
+        return self.path / "secrets" / "checkpoint-key.pem"
 
     @property
     def uploads(self) -> Path:

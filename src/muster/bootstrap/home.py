@@ -15,6 +15,7 @@ from typing import Final
 
 from muster.artifacts.disk import DiskStore
 from muster.artifacts.uploads import DiskUploads
+from muster.bootstrap import proving
 from muster.bootstrap.folder import Folder
 from muster.domain.changes import Initialize
 from muster.domain.errors import Conflict, MusterError, NotFound, Unavailable
@@ -23,7 +24,8 @@ from muster.domain.rights import admit
 from muster.gitstore.builder_process import BuilderProcess
 from muster.gitstore.history import GitHistory
 from muster.gitstore.litter import sweep
-from muster.gitstore.repository import Repository, require_git
+from muster.gitstore.program import require_git
+from muster.gitstore.repository import Repository
 from muster.gitstore.reserve import Reserve
 from muster.gitstore.store import GitStore
 from muster.gitstore.upkeep import Upkeep
@@ -33,6 +35,7 @@ from muster.service.committer import Committer
 from muster.service.deployer import Deployer
 from muster.service.follow import Follower
 from muster.service.inbox import Inbox
+from muster.service.notary import Notary, Rounds
 from muster.service.observing import MUSTER, Observer
 from muster.service.operations import Operations
 from muster.service.past import Past
@@ -137,6 +140,7 @@ class Home:
     gateway: Gateway
     target: ProcessTarget
     venvs: Venvs | None
+    notary: Notary
     recorded: Listeners
 
     def up_to_date(self) -> bool:
@@ -247,6 +251,14 @@ def _assemble(settings: Settings, storage: Storage, run_dir: Path, crash: Crash,
         gateway=gateway,
         target=target,
         venvs=venvs,
+        notary=proving.notary(
+            settings,
+            storage.folder,
+            index=storage.index,
+            history=storage.history,
+            follower=storage.follower,
+            clock=now,
+        ),
         recorded=recorded,
     )
 
@@ -278,6 +290,10 @@ def _keep_going(home: Home, stack: ExitStack) -> None:
     home.recorded.add(home.reconciler.recorded)
     if home.venvs is not None:  # beside the rest: an old environment may be some gigabytes
         threading.Thread(target=home.venvs.prune, name="muster-venvs", daemon=True).start()
+    if (every := proving.every(home.settings)) is not None:
+        rounds = Rounds(home.notary, every, now)
+        rounds.start()
+        stack.callback(rounds.stop)
     home.observer.start()
     stack.callback(home.observer.close)
     home.reconciler.start()

@@ -37,6 +37,7 @@ def application(home: Home):  # type: ignore[no-untyped-def]
         past=home.past,
         deployer=home.deployer,
         observer=home.observer,
+        notary=home.notary,
         gateway=home.gateway,
         up_to_date=home.up_to_date,
         recorded=home.recorded.add,

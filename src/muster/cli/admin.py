@@ -24,7 +24,6 @@ def add(app: typer.Typer) -> None:
     """Give `app` these commands."""
     command(app, panel=PANEL)(serve)
     command(app, panel=PANEL)(demo)
-    command(app, panel=PANEL)(verify)
     command(app, panel=PANEL)(reindex)
     command(app, panel=PANEL)(settings)
     command(app, panel=PANEL)(login)
@@ -74,19 +73,6 @@ def print_now(line: str) -> None:
 def demo(call: Call) -> None:
     """Show the main job on real input: deploy, replace, refuse, roll back, ask who and why."""
     raise typer.Exit(imported("muster.demo", "demo").run(call.settings))
-
-
-def verify(call: Call) -> None:
-    """Prove that Git, the index and the files agree, or say what does not."""
-    from muster.cli.session import require_home
-
-    require_home(call.settings)
-    problems: list[str] = imported("muster.bootstrap.server").verify(call.settings)
-    answer = {"home": str(call.settings.home), "problems": problems}
-    call.emit(answer, lambda: "\n".join(problems) or f"{call.settings.home}: Git, index and files agree.")
-    if problems:
-        call.note("Next: muster reindex makes the index anew; files come back by registering them again")
-        raise typer.Exit(1)
 
 
 def reindex(call: Call) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 import httpx
 
 from muster.client.calls import PAUSES_S, given, path
-from muster.client.changes import Changes
+from muster.client.proof import Proofs
 from muster.client.source import CHUNK_BYTES, sha256_of, work_tree
 from muster.client.tables import Board, Record
 from muster.client.versions import place
@@ -103,7 +103,7 @@ def _below(folder: Path) -> Iterator[tuple[str, Path]]:
             yield file.relative_to(folder).as_posix(), file
 
 
-class FilesOf(Changes):
+class FilesOf(Proofs):
     """The files of versions."""
 
     def files(self, ref: str, *, limit: int | None = None) -> Board:

@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from muster.gitstore.repository import Repository
+from muster.gitstore.program import GitFolder
 
 _BUFFER_BYTES: Final = 1 << 20
 _ESCAPE = re.compile(rb"\\([0-7]{3}|.)")
 _NAMED = {b"a": b"\a", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 
 
-def objects(repository: Repository, listing: Sequence[str], label: str) -> Iterator[tuple[bytes, bytes]]:
+def objects(repository: GitFolder, listing: Sequence[str], label: str) -> Iterator[tuple[bytes, bytes]]:
     """(label, content) of every object that the Git command `listing` names, in its order.
 
     `label` is a format of git-cat-file(1); with `%(rest)` it is what the listing

@@ -59,6 +59,9 @@ class GitHistory:
             first = False
             yield commit
 
+    def commit(self, name: str) -> LoggedCommit:
+        return self._commit(name)[0]
+
     def read(self, commit: str, path: str) -> bytes | None:
         found = self._find(commit, path)
         return self._repository.read_object(found[0]) if found is not None and not found[1] else None

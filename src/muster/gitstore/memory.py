@@ -83,6 +83,9 @@ class MemoryGit:
             found.append(commit)
         return reversed(found)
 
+    def commit(self, name: str) -> LoggedCommit:
+        return self._commit(name)[0]
+
     def read(self, commit: str, path: str) -> bytes | None:
         return dict(self.walk(commit)).get(path)
 

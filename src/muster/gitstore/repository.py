@@ -1,4 +1,4 @@
-"""One bare repository: making it, opening it, and running Git on it.
+"""One bare repository of ours: making it, and opening it in this process.
 
 What the user's or the system's Git configuration says has no effect here.
 """
@@ -6,19 +6,15 @@ What the user's or the system's Git configuration says has no effect here.
 from __future__ import annotations
 
 import os
-import re
-import shutil
-import subprocess
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import MappingProxyType
-from typing import IO, Final, TypeVar
+from typing import Final, TypeVar
 
 import pygit2
 from pygit2.enums import ConfigLevel
 
-from muster.domain.errors import Unavailable
+from muster.gitstore.program import GitFolder
 
 BRANCH: Final = "refs/heads/main"
 TEMPORARY: Final = "tmp_muster_"
@@ -42,16 +38,6 @@ _CONFIG: Final[Mapping[str, str]] = {
 _OPEN_PACKS = 128
 _OBJECT_CACHE_BYTES = 16 << 20
 
-_SURROUNDINGS: Final[Mapping[str, str]] = {
-    "LC_ALL": "C",
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_CONFIG_GLOBAL": os.devnull,
-    "GIT_TERMINAL_PROMPT": "0",
-    "GIT_NO_REPLACE_OBJECTS": "1",
-}
-_OLDEST_GIT = (2, 36)
-_NEEDED = "install the package 'git', version 2.36 or newer"
-
 T = TypeVar("T")
 
 
@@ -66,27 +52,6 @@ def _isolate() -> None:
     settings.enable_fsync_gitdir(True)
 
 
-def require_git() -> None:
-    """Raises Unavailable: there is no Git in PATH, or it is too old."""
-    try:
-        asked = [_git(), "--version"]
-        said = subprocess.run(
-            asked, env=_SURROUNDINGS, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-        ).stdout
-    except OSError as error:
-        raise Unavailable(f"git cannot be run ({error.strerror}): {_NEEDED}") from error
-    numbers = re.findall(r"[0-9]+", said)[:2]
-    if tuple(map(int, numbers)) < _OLDEST_GIT:
-        raise Unavailable(f"{said.strip() or 'git'} is too old: {_NEEDED}")
-
-
-def _git() -> str:
-    git = shutil.which("git")
-    if git is None:
-        raise Unavailable(f"git is not installed (or not in PATH): {_NEEDED}")
-    return git
-
-
 def fsync_folder(path: Path) -> None:
     """Make the names in that folder durable."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
@@ -96,7 +61,7 @@ def fsync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
-class Repository:
+class Repository(GitFolder):
     """The bare repository at `path`, with one libgit2 handle a thread.
 
     Raises:
@@ -105,7 +70,7 @@ class Repository:
 
     def __init__(self, path: Path) -> None:
         _isolate()
-        self.path = path.absolute()
+        super().__init__(path)
         self._local = threading.local()
         self._generation = 0
         if not (self.path / "HEAD").exists():
@@ -193,34 +158,3 @@ class Repository:
             return None if reference is None else str(reference.target)
 
         return self.attempt(target)
-
-    def command(self, *arguments: str) -> Sequence[str]:
-        """The command line that runs Git on this repository."""
-        return (_git(), "-c", "safe.directory=*", "--git-dir", str(self.path), *arguments)
-
-    @property
-    def environment(self) -> Mapping[str, str]:
-        """What Git is told of its surroundings: as good as nothing."""
-        return {**_SURROUNDINGS, "PATH": os.pathsep.join(os.get_exec_path()), "HOME": str(self.path)}
-
-    def start(
-        self,
-        *arguments: str,
-        stdin: IO[bytes] | int | None = subprocess.DEVNULL,
-        stderr: int = subprocess.DEVNULL,
-        surroundings: Mapping[str, str] = MappingProxyType({}),
-        buffer_bytes: int = -1,
-    ) -> subprocess.Popen[bytes]:
-        """Git running on this repository, its output a pipe; told of further `surroundings`.
-
-        Raises:
-            Unavailable: Git is not installed.
-        """
-        return subprocess.Popen(
-            self.command(*arguments),
-            env={**self.environment, **surroundings},
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            bufsize=buffer_bytes,
-        )

@@ -15,6 +15,7 @@ from litestar.openapi.spec import License
 from muster.domain.errors import MusterError
 from muster.http import (
     api_changes,
+    api_checkpoints,
     api_deployments,
     api_environments,
     api_files,
@@ -45,6 +46,7 @@ _PARTS = (
     api_deployments,
     api_operations,
     api_changes,
+    api_checkpoints,
 )
 
 

@@ -18,7 +18,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.routes import HTTPRoute
 
-from muster.http import schemas, schemas_deployed
+from muster.http import schemas, schemas_deployed, schemas_proof
 from muster.http.problems import is_api
 
 _REF: Final = "#/components/schemas/{name}"
@@ -77,7 +77,7 @@ def _made(app: Litestar) -> dict[str, Any]:
     for path, method, handler in _handlers(app):
         if (operation := document["paths"].get(path, {}).get(method)) is not None:
             _complete(operation, path, method, handler)
-    said = [*vars(schemas).values(), *vars(schemas_deployed).values()]
+    said = [*vars(schemas).values(), *vars(schemas_deployed).values(), *vars(schemas_proof).values()]
     structs = [each for each in said if isinstance(each, type)]
     records = [each for each in structs if issubclass(each, msgspec.Struct) and each is not msgspec.Struct]
     _, document["components"]["schemas"] = msgspec.json.schema_components(records, ref_template=_REF)

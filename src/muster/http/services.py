@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from muster.service.deployer import Deployer
 from muster.service.inbox import Inbox
+from muster.service.notary import Notary
 from muster.service.observing import Observer
 from muster.service.past import Past
 from muster.service.registry import Registry
@@ -202,6 +203,7 @@ class Services:
     past: Past
     deployer: Deployer
     observer: Observer
+    notary: Notary
     gateway: GatewayApp
     up_to_date: Callable[[], bool]
     recorded: Callable[[Callable[[Sequence[Logged]], None]], None]

@@ -105,6 +105,10 @@ class History(Protocol):
         """
         ...
 
+    def commit(self, name: str) -> LoggedCommit:
+        """The commit of that id. Raises NotFound."""
+        ...
+
     def read(self, commit: str, path: str) -> bytes | None:
         """The blob at `path` in `commit`; None if there is none.
 

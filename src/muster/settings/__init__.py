@@ -138,6 +138,24 @@ class Settings:
     repack_every: Annotated[
         int, About("About how many packs there may be before they are put together", rules.whole(2, 100_000))
     ] = 256
+    checkpoints: Annotated[
+        str,
+        About("The file of signed checkpoints; without one, `checkpoints.jsonl` in the home", rules.optional),
+    ] = ""
+    checkpoint_every_s: Annotated[
+        float,
+        About(
+            "Seconds between signed checkpoints, while the history goes on; 0 for none that nobody asked for",
+            rules.seconds(0, 366 * 86_400),
+        ),
+    ] = 3600.0
+    checkpoint_copies: Annotated[
+        tuple[str, ...],
+        About(
+            "Where the checkpoints are brought, too: files, or Git remotes (to the branch `checkpoints`)",
+            rules.places,
+        ),
+    ] = ()
     crash_at: Annotated[
         str,
         About("For tests only: the named point, or `point:count`, at which the process dies", rules.optional),

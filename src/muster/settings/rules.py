@@ -148,3 +148,11 @@ def hosts(value: object) -> tuple[str, ...]:
     if any(not re.fullmatch(r"[A-Za-z0-9.:\[\]-]+", host) for host in hosts):
         raise Refused("must be host names, with a port if they have one, without http://")
     return hosts
+
+
+def places(value: object) -> tuple[str, ...]:
+    """A list of paths and addresses, or these with commas between."""
+    listed = value.split(",") if isinstance(value, str) else value
+    if not isinstance(listed, (list, tuple)) or not all(isinstance(place, str) for place in listed):
+        raise Refused("must be a list of paths and addresses (in the environment: with commas between)")
+    return tuple(place.strip() for place in listed if place.strip())

@@ -1,0 +1,175 @@
+"""Commands that prove the history: signed checkpoints, and the check of a home or of a plain clone."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from muster.cli.admin import PANEL
+from muster.cli.call import Call, command
+from muster.cli.options import DryRun, Limit
+from muster.cli.server_part import imported
+from muster.domain.errors import Invalid
+
+
+def add(app: typer.Typer) -> None:
+    """Give `app` these commands."""
+    command(app, panel=PANEL)(verify)
+    command(app, panel=PANEL)(checkpoint)
+
+
+def verify(
+    call: Call,
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--against",
+            metavar="FILE",
+            help="Check a clone against this file of signed checkpoints; repeat it for copies of the file",
+        ),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option("--key", metavar="KEY", help="The registry's public key, or a file that holds it"),
+    ] = None,
+    clone: Annotated[
+        Path, typer.Option("--clone", metavar="DIR", help="The clone to check, bare or not")
+    ] = Path(),
+    ref: Annotated[
+        str, typer.Option("--ref", metavar="REF", help="The branch or commit of the clone that is checked")
+    ] = "HEAD",
+    objects: Annotated[
+        bool, typer.Option("--objects", help="Read every object of the clone, too, as `git fsck` does")
+    ] = False,
+) -> None:
+    """Prove that Git, the index and the files agree, or say what does not.
+
+    With --against no home and no server are needed: a clone's history is checked
+    against what was signed, and an edited, dropped, moved or back-dated commit is found.
+    """
+    if against:
+        if key is None:
+            raise Invalid.one("--key", key, "must be given: what `muster checkpoint key` printed")
+        _prove(call, against, key, clone, ref, objects=objects)
+        return
+    from muster.cli.session import require_home
+
+    require_home(call.settings)
+    problems: list[str] = imported("muster.bootstrap.server").verify(call.settings)
+    answer = {"home": str(call.settings.home), "problems": problems}
+    call.emit(answer, lambda: "\n".join(problems) or f"{call.settings.home}: Git, index and files agree.")
+    if problems:
+        call.note("Next: muster reindex makes the index anew; files come back by registering them again")
+        raise typer.Exit(1)
+
+
+def _prove(call: Call, against: list[Path], key: str, clone: Path, ref: str, *, objects: bool) -> None:
+    proven = imported("muster.bootstrap.proving").prove(against, key, clone, ref, objects=objects)
+    problems, facts = proven.problems, proven.facts
+    call.emit(
+        {"clone": str(clone), "problems": problems, **facts}, lambda: "\n".join(problems) or _agrees(facts)
+    )
+    if problems:
+        call.note(
+            "Next: compare with another clone, or with a copy of the checkpoints that somebody else keeps"
+        )
+        raise typer.Exit(1)
+    if facts["covered"] < facts["commits"]:
+        beyond = facts["commits"] - facts["covered"]
+        call.note(
+            f"The last {beyond:,} commits came after the last checkpoint: nothing is signed of them yet."
+        )
+
+
+def _agrees(facts: dict[str, Any]) -> str:
+    return (
+        f"The history is what was signed: {facts['covered']:,} of {facts['commits']:,} commits are covered "
+        f"by {facts['statements']:,} statements, the last checkpoint of {facts['last_checkpoint']}."
+    )
+
+
+def checkpoint(
+    call: Call,
+    what: Annotated[
+        Literal["sign", "list", "key", "file"],
+        typer.Argument(
+            metavar="[WHAT]",
+            help="sign: make one now; list: show them; key: the public key; file: all of them, a line each",
+        ),
+    ] = "sign",
+    pem: Annotated[bool, typer.Option("--pem", help="The public key as PEM, for OpenSSL")] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the file here")
+    ] = None,
+    limit: Limit = 30,
+    dry_run: DryRun = False,
+) -> None:
+    """Sign where the history is now, so that `muster verify --against` finds it if it is rewritten.
+
+    A server does so by itself (the setting `checkpoint_every_s`).
+    """
+    with call.connected(writes=what == "sign" and not dry_run) as session:
+        client = session.client
+        match what:
+            case "sign":
+                _signed(call, client.checkpoint(dry_run=dry_run), dry_run=dry_run)
+            case "key":
+                _shown(call, client.checkpoint_key(), pem=pem)
+            case "list":
+                _listed(call, client.checkpoints(limit=limit))
+            case "file":
+                _written(call, client.checkpoint_file(), output)
+
+
+def _signed(call: Call, made: dict[str, Any], *, dry_run: bool) -> None:
+    if dry_run:
+        from muster.cli.writes import previewed
+
+        previewed(call, made)
+        return
+    call.emit(
+        made, lambda: f"Checkpoint {made['sequence']}: {made['commit']}, the {made['position']:,}. commit."
+    )
+
+
+def _shown(call: Call, found: dict[str, Any], *, pem: bool) -> None:
+    if call.as_json:
+        call.emit(found, str)
+    else:
+        call.line(found["pem"].strip() if pem else found["key"])
+
+
+def _listed(call: Call, found: Any) -> None:
+    from muster.cli.rendering import table
+
+    columns = ("STATEMENT", "TIME", "WHAT", "COMMITS", "COMMIT")
+    rows = [
+        (
+            each["sequence"],
+            each["time"],
+            each["format"].split("-")[1],
+            each.get("position"),
+            each.get("commit"),
+        )
+        for each in found
+    ]
+    if not rows and not call.as_json:
+        call.note("Nothing was signed yet. Next: muster checkpoint")
+        return
+    call.emit({"items": found, "count": found.total}, lambda: table(columns, rows))
+    call.left_out(found)
+
+
+def _written(call: Call, content: bytes, output: Path | None) -> None:
+    if output is None:
+        sys.stdout.write(content.decode())
+        return
+    try:
+        output.write_bytes(content)
+    except OSError as error:
+        raise Invalid.one("--output", str(output), f"must be writable ({error.strerror})") from error
+    count = content.count(b"\n")
+    call.note(f"Wrote {count:,} statements to {output}.")

@@ -1,0 +1,43 @@
+"""What goes over the wire about proof, for OpenAPI."""
+
+from __future__ import annotations
+
+from msgspec import UNSET, Struct, UnsetType
+
+
+class StatementRecord(Struct):
+    """A checkpoint (with `commit`, `tree`, `position`), or the map of a redaction."""
+
+    format: str
+    sequence: int
+    previous: str | None
+    time: str
+    signature: str
+    commit: str | UnsetType = UNSET
+    tree: str | UnsetType = UNSET
+    position: int | UnsetType = UNSET
+    actor: str | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
+    field: str | UnsetType = UNSET
+    first: int | UnsetType = UNSET
+    redacted: list[int] | UnsetType = UNSET
+    old: list[str] | UnsetType = UNSET
+    new: list[str] | UnsetType = UNSET
+
+
+class CopyRecord(Struct):
+    where: str
+    failed: str
+
+
+class Checkpoints(Struct):
+    items: list[StatementRecord]
+    count: int
+    next: str | None
+    key: str
+    copies: list[CopyRecord]
+
+
+class PublicKeyRecord(Struct):
+    key: str
+    pem: str
