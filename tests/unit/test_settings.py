@@ -70,10 +70,15 @@ def test_every_setting_can_be_set_by_its_variable() -> None:
     values |= {name: "3 MiB" for name in described() if name.endswith("_bytes")}
     values |= {"venv": "server", "venv_keep_days": "7", "standby": "no", "crash_at": "deploy-ready:2"}
     values |= {"webhook_hosts": "hooks.internal:8080"}
+    values |= {
+        "checkpoints": "kept.jsonl",
+        "checkpoint_copies": "/mnt/worm/kept.jsonl, git@git.example:proof",
+    }
     assert sorted(values) == sorted(described())
     found = read(environment={variable(name): value for name, value in values.items()})
     assert {origin.source for origin in found.origins.values()} == {"environment"}
     assert found.allowed_hosts == ("a.example", "b.example")
+    assert found.checkpoint_copies == ("/mnt/worm/kept.jsonl", "git@git.example:proof")
     assert (found.home, found.reserve_bytes, found.standby) == (Path("h"), 3 * 1024 * 1024, False)
 
 
