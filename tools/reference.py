@@ -37,7 +37,8 @@ def _commands(command: Any, name: str) -> Iterator[str]:
     if inner := getattr(command, "commands", None):
         for word, each in inner.items():
             yield from _commands(each, f"{name} {word}")
-        return
+        if not command.invoke_without_command or name == "muster":
+            return
     own = [p for p in command.params if p.name not in EVERYWHERE]
     arguments = [p for p in own if p.param_type_name == "argument"]
     options = [p for p in own if p.param_type_name == "option"]

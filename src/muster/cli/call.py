@@ -144,20 +144,43 @@ def command(
     """Make a function a command of `app`; its first parameter is the `Call`."""
 
     def decorate(function: Callable[Concatenate[Call, P], None]) -> Callable[..., None]:
-        @functools.wraps(function)
-        def run(context: typer.Context, **options: Any) -> None:
-            call = _called(context, options)
-            try:
-                function(call, **options)  # type: ignore[call-arg]  # the options are its own, by name
-            except MusterError as error:
-                call.failed(error)
-                raise typer.Exit(code_of(type(error))) from None
-
-        _describe(run, function)
+        run = _running(function)
         app.command(name, rich_help_panel=panel)(run)
         return run
 
     return decorate
+
+
+def by_itself(
+    group: typer.Typer,
+) -> Callable[[Callable[Concatenate[Call, P], None]], Callable[..., None]]:
+    """Make a function what `group` does if none of its commands is named."""
+
+    def decorate(function: Callable[Concatenate[Call, P], None]) -> Callable[..., None]:
+        run = _running(function)
+        group.callback(invoke_without_command=True)(run)
+        return run
+
+    return decorate
+
+
+def _running(function: Callable[Concatenate[Call, P], None]) -> Callable[..., None]:
+    """The function as Typer calls it: with the global options, its errors told."""
+
+    @functools.wraps(function)
+    def run(context: typer.Context, **options: Any) -> None:
+        call = _called(context, options)
+        if context.invoked_subcommand is not None:
+            context.obj = call
+            return
+        try:
+            function(call, **options)  # type: ignore[call-arg]  # the options are its own, by name
+        except MusterError as error:
+            call.failed(error)
+            raise typer.Exit(code_of(type(error))) from None
+
+    _describe(run, function)
+    return run
 
 
 def root(app: typer.Typer) -> None:

@@ -34,6 +34,7 @@ _NEXT: Final[dict[type[MusterError], str]] = {
     errors.UnderWay: "`muster status` shows when it has ended; then try again",
     errors.NotDeployedThere: "`muster status` shows what is deployed",
     errors.NothingToRestore: "`--to REF` names a version to go back to, `--empty` says that nothing is meant",
+    errors.Incomplete: "--allow-missing goes on without it; what is missing stays listed by `muster verify`",
     errors.Stale: "look again with `muster show`, then decide again",
     errors.DidNotStart: "what was deployed goes on serving: `muster status`",
     errors.OutcomeUnknown: "`muster log` shows whether it was recorded; doing it again is safe",

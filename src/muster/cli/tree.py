@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import typer
 
-from muster.cli import admin, describing, environments, history, moving, proof, pushing, running, versions
+from muster.cli import (
+    admin,
+    describing,
+    environments,
+    history,
+    keeping,
+    moving,
+    proof,
+    pushing,
+    running,
+    versions,
+)
 from muster.cli.call import root
 
 app = typer.Typer(name="muster", no_args_is_help=True, pretty_exceptions_enable=False)
@@ -18,3 +29,4 @@ history.add(app)
 moving.add(app)
 admin.add(app)
 proof.add(app)
+keeping.add(app)

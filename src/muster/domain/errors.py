@@ -11,6 +11,7 @@
     │   ├── UnderWay           a deployment of that model is running there
     │   ├── NotDeployedThere   a rollback of what is not deployed
     │   ├── NothingToRestore   a rollback that leaves traffic nowhere to go
+    │   ├── Incomplete         something is missing, and nobody said that it may be
     │   ├── Stale              the record changed since it was read
     │   └── KeyReused          an idempotency key came with another request
     ├── Denied             a rule forbids it
@@ -26,7 +27,7 @@ as attributes, and knows no HTTP. Each transport maps the closest ancestor.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -178,6 +179,19 @@ class NothingToRestore(Conflict):
     """A rollback would leave traffic nowhere to go."""
 
     code = "nothing_to_restore"
+
+
+class Incomplete(Conflict):
+    """Something that is needed is missing; `report` says what, and nothing was touched."""
+
+    code = "incomplete"
+
+    def __init__(self, message: str, report: Mapping[str, object]) -> None:
+        super().__init__(message)
+        self.report = report
+
+    def facts(self) -> dict[str, object]:
+        return dict(self.report)
 
 
 class Stale(Conflict):
