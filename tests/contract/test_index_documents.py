@@ -10,7 +10,7 @@ from muster.domain import access
 from muster.domain import changes as c
 from muster.domain.names import access_path
 from muster.index.store import SqlIndex
-from tests.builders import Story, register
+from tests.builders import ADA, Story, a_commit, deploy, project, register
 
 
 @pytest.fixture
@@ -74,3 +74,40 @@ def test_planning_reads_what_the_batch_has_written(index: SqlIndex, story: Story
     with index.snapshot() as now:
         assert now.document_touched(access.team_path("risk")) is not None
         assert now.document_touched(access.team_path("ops")) is None
+
+
+def test_the_log_of_a_record_says_who_wrote_it_when_be_it_in_the_batch_under_way(
+    index: SqlIndex, story: Story
+) -> None:
+    (made,) = story.do(c.SetTeam("risk", add=("bob",)))
+    with index.snapshot() as now:
+        log = now.document_log(access.team_path("risk"))
+        assert [each.kind for each in log] == ["team", "team"]
+        assert log[-1] == made.entry
+        assert now.document_log(access.team_path("none")) == ()
+    change = c.SetTeam("risk", remove=("bob",))
+    with index.transaction() as transaction:
+        position = project(transaction, change, story.time)
+        assert len(transaction.document_log(access.team_path("risk"))) == 3
+        transaction.seal([a_commit(position)])
+
+
+def test_the_authors_of_a_version_are_those_who_said_what_it_is(index: SqlIndex, story: Story) -> None:
+    story.do(register("digits"), register("digits", "v2"))
+    story.do(c.UpdateVersion("digits", 1, description="better"), actor=c.Actor("bob"))
+    story.do(deploy("digits", 1), c.Note("digits", 1, "seen"), actor=c.Actor("cy"))
+    with index.snapshot() as now:
+        assert now.authors("digits", 1) == (ADA.name, "bob")
+        assert now.authors("digits", 2) == (ADA.name,)
+        assert now.authors("digits", 3) == ()
+
+
+def test_what_was_ever_deployed_somewhere_is_known(index: SqlIndex, story: Story) -> None:
+    story.do(register("digits"), register("digits", "v2"), deploy("digits", 1), deploy("digits", 2))
+    story.do(c.Undeploy("digits", "production"))
+    with index.snapshot() as now:
+        assert now.was_deployed("production", "digits", 1)
+        assert now.was_deployed("production", "digits", 2)
+        assert not now.was_deployed("staging", "digits", 1)
+        assert not now.was_deployed("production", "digits", 3)
+        assert [each.name for each in now.every_environment()] == ["development", "production", "staging"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import muster.domain.filing
@@ -12,11 +13,13 @@ import muster.domain.placing  # noqa: F401  they register their plans
 from muster.domain import changes as c
 from muster.domain import codec, lfs
 from muster.domain.documents import is_document
+from muster.domain.messages import AUTHORING, Entry
 from muster.domain.names import deployment_path, environment_path, file_path, model_path, version_path
 from muster.domain.plan import plan
 from muster.domain.records import Artifact, Deployment, Environment, Model, Version
 from muster.domain.snapshot import Plan
 from muster.domain.views import Times, version_view
+from tests.builders import START, an_entry
 
 
 @dataclass
@@ -30,6 +33,8 @@ class State:
     deployments: dict[tuple[str, str], Deployment] = field(default_factory=dict)
     touched: dict[object, str] = field(default_factory=dict)
     log: list[Plan] = field(default_factory=list)
+    said: list[Entry] = field(default_factory=list)
+    time: datetime = START
 
     @classmethod
     def begun(cls) -> State:
@@ -45,17 +50,23 @@ class State:
         state._apply(tree)
         return state
 
-    def do(self, *changes: c.Change) -> Plan:
+    def do(self, *changes: c.Change, by: str = "ada") -> Plan:
         """Plan each change and apply what it writes; the last plan. What is refused changes nothing."""
         planned = Plan("")
         for change in changes:
             planned = plan(change, self)
             if planned.nothing:
                 continue
-            self.log.append(planned)
-            self._apply(planned.edits)
-            self._touch(change, planned)
+            self.take(change, planned, by)
         return planned
+
+    def take(self, change: c.Change, planned: Plan, by: str = "ada") -> None:
+        """Apply what a plan writes, a second after the change before."""
+        self.log.append(planned)
+        self.time += timedelta(seconds=1)
+        self.said.append(an_entry(change, planned, self.time, actor=c.Actor(by)))
+        self._apply(planned.edits)
+        self._touch(change, planned)
 
     @property
     def commit(self) -> str:
@@ -157,6 +168,9 @@ class State:
     def environment(self, name: str) -> Environment | None:
         return self.environments.get(name)
 
+    def every_environment(self) -> tuple[Environment, ...]:
+        return tuple(environment for _, environment in sorted(self.environments.items()))
+
     def deployment(self, environment: str, model: str) -> Deployment | None:
         return self.deployments.get((environment, model))
 
@@ -170,6 +184,14 @@ class State:
     def placed_in(self, environment: str) -> tuple[str, ...]:
         found = self.deployments.values()
         return tuple(sorted(d.model for d in found if d.environment == environment))
+
+    def was_deployed(self, environment: str, model: str, number: int) -> bool:
+        placed = (environment, model, str(number))
+        return any((each.environment, each.model, each.deployed) == placed for each in self.said)
+
+    def authors(self, model: str, number: int) -> tuple[str, ...]:
+        own = (each for each in self.said if (each.model, each.number) == (model, number))
+        return tuple(dict.fromkeys(each.actor for each in own if each.kind in AUTHORING))
 
     def model_touched(self, name: str) -> str | None:
         return self.touched.get(model_path(name))
@@ -189,6 +211,9 @@ class State:
 
     def document_touched(self, path: str) -> str | None:
         return self.touched.get(path) if path in self.tree else None
+
+    def document_log(self, path: str) -> tuple[Entry, ...]:
+        return tuple(each for each in self.said if path in each.records)
 
     def environment_touched(self, name: str) -> str | None:
         return self.touched.get(environment_path(name))

@@ -36,12 +36,16 @@ class Verdict:
     """What one judge says: all that it has against it, and what its commit is to hold besides.
 
     `kept` are records (`domain.documents`) by path: what was looked at, for later;
-    `mark` sets the change apart for ever.
+    `mark` sets the change apart for ever, `proposal` is the one that it carries out.
+    `alone` is what is raised for the objections if nobody else has any: a refusal from
+    which there is a way on, as asking for approval is one.
     """
 
     objections: tuple[Objection, ...] = ()
     kept: Mapping[str, bytes] = field(default_factory=dict)
     mark: str | None = None
+    proposal: str | None = None
+    alone: Denied | None = None
 
 
 class Judge(Protocol):
@@ -83,7 +87,7 @@ class Rules:
 
         Raises:
             NotFound, Conflict, Invalid: as `plan`.
-            Denied: with every objection of every judge.
+            Denied: with every objection of every judge, or as the one that has any says it.
         """
         self.admit(change, actor, before)
         planned = plan(change, before)
@@ -91,13 +95,16 @@ class Rules:
             return planned
         case = Case(change, actor, reason, time, planned)
         verdicts = [judge(case, before) for judge in self.judges]
-        if against := [each for verdict in verdicts for each in verdict.objections]:
-            raise Denied(against)
+        if against := [verdict for verdict in verdicts if verdict.objections]:
+            if len(against) == 1 and against[0].alone is not None:
+                raise against[0].alone
+            raise Denied(each for verdict in against for each in verdict.objections)
         kept = {path: record for verdict in verdicts for path, record in verdict.kept.items()}
         mark = next((verdict.mark for verdict in verdicts if verdict.mark), None)
-        if not kept and mark is None:
+        proposal = next((verdict.proposal for verdict in verdicts if verdict.proposal), None)
+        if not kept and mark is None and proposal is None:
             return planned
-        return replace(planned, edits={**planned.edits, **kept}, mark=mark)
+        return replace(planned, edits={**planned.edits, **kept}, mark=mark, proposal=proposal)
 
 
 NO_RULES: Final = Rules()

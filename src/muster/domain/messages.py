@@ -21,7 +21,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-_LEAVE_VERSIONS_ALONE = frozenset({"note", "observe", "deploy-failed", "alias"})
+_LEAVE_VERSIONS_ALONE = frozenset(
+    {
+        "note",
+        "observe",
+        "deploy-failed",
+        "alias",
+        "propose",
+        "decide",
+        "withdraw",
+        "lapse",
+        "review-break-glass",
+    }
+)
+# Of those that change a version, the ones that say what it is, and not where it is or who may see it.
+AUTHORING = ("attach", "detach", "finalize", "register", "update")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from muster.domain.messages import Entry
 from muster.domain.records import Deployment, Environment, Model, Version
 
 
@@ -36,6 +37,10 @@ class Snapshot(Protocol):
 
     def environment(self, name: str) -> Environment | None: ...
 
+    def every_environment(self) -> tuple[Environment, ...]:
+        """All of them, by name."""
+        ...
+
     def deployment(self, environment: str, model: str) -> Deployment | None: ...
 
     def deployments_of(self, model: str) -> tuple[Deployment, ...]:
@@ -48,6 +53,14 @@ class Snapshot(Protocol):
 
     def placed_in(self, environment: str) -> tuple[str, ...]:
         """The models that have a deployment's record there, emptied ones too."""
+        ...
+
+    def was_deployed(self, environment: str, model: str, number: int) -> bool:
+        """Whether that version is or ever was declared there, by the name that the model has now."""
+        ...
+
+    def authors(self, model: str, number: int) -> tuple[str, ...]:
+        """Who registered the version or changed what it is: record, files, and when they were fixed."""
         ...
 
     def model_touched(self, name: str) -> str | None:
@@ -80,6 +93,10 @@ class Snapshot(Protocol):
 
     def document_touched(self, path: str) -> str | None:
         """The last commit that touched such a record; None if it is not there."""
+        ...
+
+    def document_log(self, path: str) -> tuple[Entry, ...]:
+        """What every change said that wrote or removed such a record, oldest first."""
         ...
 
 

@@ -348,6 +348,10 @@ class SqlTransaction(SqlSnapshot):
 
     # --------------------------------------------------------- running
 
+    def _logged(self, statement: str, values: Values) -> list[Row]:
+        self._flush()
+        return super()._logged(statement, values)
+
     def _commit(self, statement: str, values: Values) -> str | None:
         self._flush()
         return super()._commit(statement, values)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 
-from sqlalchemy import Integer, Text, bindparam, select
+from sqlalchemy import Integer, Text, bindparam, literal_column, select
 
+from muster.domain.messages import AUTHORING, Entry
 from muster.domain.records import Artifact, Deployment, Environment, Model, Version
 from muster.index.database import Row, Values, sql, translated
+from muster.index.entries import logged
 from muster.index.rows import (
     deployment_of,
     environment_of,
@@ -22,6 +24,8 @@ from muster.index.tables import (
     files,
     models,
     placements,
+    record_touches,
+    touches,
     versions,
 )
 
@@ -49,6 +53,7 @@ _IDENTIFIED = sql(
     select(versions.c.model, versions.c.number).where(versions.c.model_id == bindparam("model_id"))
 )
 _ENVIRONMENT = sql(select(environments.c.record).where(environments.c.name == _environment))
+_ENVIRONMENTS = sql(select(environments.c.record).order_by(environments.c.name))
 _DEPLOYMENT = sql(
     select(deployments.c.record).where(
         deployments.c.environment == _environment, deployments.c.model == _model
@@ -64,6 +69,22 @@ _DEPLOYED_IN = sql(
 )
 _PLACED_IN = sql(
     select(deployments.c.model).where(deployments.c.environment == _environment).order_by(deployments.c.model)
+)
+_WAS_DEPLOYED = sql(
+    select(placements.c.position).where(
+        placements.c.environment == _environment, placements.c.model == _model, placements.c.number == _number
+    )
+)
+_AUTHORS = sql(
+    select(changes.c.actor)
+    .join(touches, touches.c.position == changes.c.position)
+    .where(
+        touches.c.model == _model,
+        touches.c.number == _number,
+        touches.c.own,
+        touches.c.kind.in_([literal_column(f"'{kind}'") for kind in AUTHORING]),
+    )
+    .order_by(touches.c.position)
 )
 _MODEL_TOUCHED = sql(
     select(changes.c.commit_id)
@@ -99,6 +120,13 @@ _DOCUMENT_TOUCHED = sql(
     select(changes.c.commit_id)
     .join(documents, documents.c.touched == changes.c.position)
     .where(documents.c.path == _path)
+)
+
+_DOCUMENT_LOG = sql(
+    select(changes)
+    .join(record_touches, record_touches.c.position == changes.c.position)
+    .where(record_touches.c.path == _path)
+    .order_by(record_touches.c.position)
 )
 
 
@@ -157,6 +185,9 @@ class SqlSnapshot:
         row = self._one(_ENVIRONMENT, {"environment": name})
         return environment_of(row[0]) if row else None
 
+    def every_environment(self) -> tuple[Environment, ...]:
+        return tuple(environment_of(row[0]) for row in self._all(_ENVIRONMENTS))
+
     def deployment(self, environment: str, model: str) -> Deployment | None:
         row = self._one(_DEPLOYMENT, {"environment": environment, "model": model})
         return deployment_of(row[0]) if row else None
@@ -172,6 +203,14 @@ class SqlSnapshot:
     def placed_in(self, environment: str) -> tuple[str, ...]:
         rows = self._all(_PLACED_IN, {"environment": environment})
         return tuple(row[0] for row in rows)
+
+    def was_deployed(self, environment: str, model: str, number: int) -> bool:
+        asked = {"environment": environment, "model": model, "number": number}
+        return bool(self._logged(_WAS_DEPLOYED, asked))
+
+    def authors(self, model: str, number: int) -> tuple[str, ...]:
+        rows = self._logged(_AUTHORS, {"model": model, "number": number})
+        return tuple(dict.fromkeys(row[0] for row in rows))
 
     def model_touched(self, name: str) -> str | None:
         return self._commit(_MODEL_TOUCHED, {"model": name})
@@ -194,6 +233,13 @@ class SqlSnapshot:
 
     def document_touched(self, path: str) -> str | None:
         return self._commit(_DOCUMENT_TOUCHED, {"path": path})
+
+    def document_log(self, path: str) -> tuple[Entry, ...]:
+        return tuple(logged(row).entry for row in self._logged(_DOCUMENT_LOG, {"path": path}))
+
+    def _logged(self, statement: str, values: Values) -> list[Row]:
+        """The rows of a question to the log."""
+        return self._all(statement, values)
 
     def _commit(self, statement: str, values: Values) -> str | None:
         row = self._one(statement, values)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 Auth = Literal["none", "token", "oidc", "import"]
@@ -24,6 +24,12 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The base of all changes; `kind` is what the commit's `Muster-Change` trailer says."""
+    """The base of all changes; `kind` is what the commit's `Muster-Change` trailer says.
+
+    `carries_out` is the id of the proposal that others have approved and that this is; with
+    `break_glass` it is to happen without their approval, by whoever has that role.
+    """
 
     kind: ClassVar[str]
+    carries_out: str | None = field(default=None, kw_only=True)
+    break_glass: bool = field(default=False, kw_only=True)
