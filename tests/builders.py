@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import muster.domain.evaluations
 import muster.domain.filing
 import muster.domain.granting
 import muster.domain.placing  # noqa: F401  they register their plans

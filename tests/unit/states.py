@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import muster.domain.evaluations
 import muster.domain.filing
 import muster.domain.granting
 import muster.domain.placing  # noqa: F401  they register their plans

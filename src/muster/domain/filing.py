@@ -7,6 +7,7 @@ from dataclasses import replace
 from muster.domain import changes as c
 from muster.domain import codec, lfs
 from muster.domain.errors import Conflict, Immutable, NotFound, Stale, Taken
+from muster.domain.evaluations import pointers
 from muster.domain.names import (
     access_path,
     card_path,
@@ -159,7 +160,9 @@ def _(change: c.RenameModel, before: Snapshot) -> Plan:
         edits[deployment_path(deployment.environment, change.model)] = None
     old, new = model_folder(change.model), model_folder(change.new_name)
     for path, record in before.documents(old):
-        edits |= {path: None, f"{new}{path.removeprefix(old)}": record}
+        moved = {path: record} | (pointers(path, record) if "/evaluations/" in path else {})
+        edits |= dict.fromkeys(moved)
+        edits |= {f"{new}{each.removeprefix(old)}": content for each, content in moved.items()}
     return Plan(
         f"Rename model {change.model} to {change.new_name}",
         change.new_name,

@@ -27,6 +27,7 @@ _LEAVE_VERSIONS_ALONE = frozenset(
         "observe",
         "deploy-failed",
         "alias",
+        "evaluate",
         "propose",
         "decide",
         "withdraw",

@@ -215,6 +215,16 @@ def evaluations_folder(model: str, number: int) -> str:
     return f"models/{fan(model)}/versions/{number}/evaluations"
 
 
+def evaluation_path(model: str, number: int, at: int) -> str:
+    """The record of the version's evaluation number `at`."""
+    return f"{evaluations_folder(model, number)}/{at}.json"
+
+
+def report_path(model: str, number: int, at: int, report: str) -> str:
+    """The LFS pointer of the report that came with an evaluation."""
+    return f"{evaluations_folder(model, number)}/{at}/files/{report}"
+
+
 def card_path(model: str) -> str:
     """The model's card (Markdown) in the repository."""
     return f"models/{fan(model)}/card.md"

@@ -27,6 +27,7 @@ ON_A_MODEL: Final[dict[type[c.Change], Right]] = {
     c.DeleteVersion: Right.MANAGE,
     c.DeleteModel: Right.MANAGE,
     c.Note: Right.WRITE,
+    c.Evaluate: Right.WRITE,
 }
 # What runs somewhere takes the right on the model, or in the environment with the model in sight.
 PLACING: Final = (c.Deploy, c.RollBack, c.Undeploy, c.AttemptFailed, c.Observe)

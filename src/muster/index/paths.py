@@ -85,7 +85,7 @@ def _sort_of_model(sorted_out: Edits, rest: list[str], path: str, data: bytes | 
             sorted_out.files.setdefault(int(number), {})[inside] = (
                 None if data is None else artifact(inside, data)
             )
-        case ["card.md"]:
+        case ["card.md"] | ["versions", _, "evaluations", _, "files", _]:
             pass
         case _:
             raise ValueError(f"{path} is no record that can be written or removed")

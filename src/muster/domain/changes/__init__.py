@@ -24,6 +24,7 @@ from muster.domain.changes.base import (
     Change,
     Unset,
 )
+from muster.domain.changes.evaluating import Evaluate
 from muster.domain.changes.placing import (
     AttemptFailed,
     DeleteEnvironment,
@@ -70,6 +71,7 @@ __all__ = [
     "DeleteVersion",
     "Deploy",
     "DetachFile",
+    "Evaluate",
     "Facts",
     "Finalize",
     "Initialize",

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
 
-_LESS_IS_BETTER: Final = re.compile(
-    r"loss|error|err\b|latency|duration|time|_ms\b|_s\b|mae\b|mse\b|perplexity|wer\b|cer\b|brier|bias",
-    re.IGNORECASE,
-)
-_MORE_IS_BETTER: Final = re.compile(
-    r"acc|auc|f1|precision|recall|r2\b|score|bleu|rouge|ndcg|map\b|iou|dice|coverage", re.IGNORECASE
-)
+from muster.domain.metrics import better
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +59,8 @@ def _verdict(name: str, share: float) -> tuple[str, str]:
     """In a word, and as the stylesheet colours it; a metric that nobody knows is only higher or lower."""
     if share == 0:
         return "same", ""
-    if _LESS_IS_BETTER.search(name):
-        return ("better", "up") if share < 0 else ("worse", "down")
-    if _MORE_IS_BETTER.search(name):
-        return ("better", "up") if share > 0 else ("worse", "down")
-    return ("higher" if share > 0 else "lower"), ""
+    direction = "higher" if share > 0 else "lower"
+    known = better(name)
+    if known is None:
+        return direction, ""
+    return ("better", "up") if direction == known else ("worse", "down")
