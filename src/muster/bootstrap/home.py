@@ -17,6 +17,7 @@ from muster.artifacts.disk import DiskStore
 from muster.artifacts.uploads import DiskUploads
 from muster.bootstrap import proving
 from muster.bootstrap.folder import Folder
+from muster.domain import evaluations
 from muster.domain.changes import Initialize
 from muster.domain.errors import Conflict, MusterError, NotFound, Unavailable
 from muster.domain.judging import Rules
@@ -57,7 +58,7 @@ Crash = Callable[[str], None]
 _BETWEEN_S: Final = 0.5
 
 # Every change has to pass all of these, whichever door it came through.
-RULES: Final = Rules(admit, judges=())
+RULES: Final = Rules(admit, judges=(evaluations.judge,))
 
 
 def now() -> datetime:
