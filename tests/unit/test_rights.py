@@ -196,5 +196,13 @@ def test_no_kind_of_change_is_forgotten() -> None:
     """Each is admitted by a rule of its own or is for admins; this list grows with the kinds."""
     from muster.domain.rights import IN_AN_ENVIRONMENT, ON_A_MODEL, ON_THE_REGISTRY, PLACING
 
-    ruled = {*ON_A_MODEL, *PLACING, *IN_AN_ENVIRONMENT, *ON_THE_REGISTRY, c.SetRoles, c.SetTeam, c.Initialize}
+    ruled: set[type[c.Change]] = {
+        *ON_A_MODEL,
+        *PLACING,
+        *IN_AN_ENVIRONMENT,
+        *ON_THE_REGISTRY,
+        c.SetRoles,
+        c.SetTeam,
+        c.Initialize,
+    }
     assert {each.kind for each in ruled} == set(c.KINDS)

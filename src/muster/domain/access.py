@@ -21,6 +21,7 @@ from functools import lru_cache
 from typing import Final, Literal
 
 from muster.domain import codec
+from muster.domain.changes import Actor
 from muster.domain.errors import Invalid
 from muster.domain.names import access_path, actor_id, environment_name, segment
 from muster.domain.records import Json, Model
@@ -275,20 +276,44 @@ def places_of(model: str, owner: str | None) -> list[str]:
     return found
 
 
-def right_on(before: Snapshot, actor: str, model: Model | str) -> Right:
-    """What the account may do with the model."""
+def limited(right: Right, actor: Actor, model: str | None = None, environment: str | None = None) -> Right:
+    """`right`, as far as the actor's token is good for it there; for None at every place."""
+    limits = actor.limits
+    if limits is None:
+        return right
+    if not limits.covers(model, environment):
+        return Right.NONE
+    return min(right, ROLES[limits.role] if limits.role else Right.NONE)
+
+
+def right_on(before: Snapshot, actor: Actor, model: Model | str, environment: str | None = None) -> Right:
+    """What the actor may do with the model, in `environment` if that matters."""
     if isinstance(model, str):
         found = before.model(model)
         owner = found.owner if found is not None and not found.deleted else None
-        return right_of(roles_at(before, actor, places_of(model, owner)))
-    return right_of(roles_at(before, actor, places_of(model.name, model.owner)))
+        return right_on_owned(before, actor, model, owner, environment)
+    return right_on_owned(before, actor, model.name, model.owner, environment)
 
 
-def right_in(before: Snapshot, actor: str, environment: str) -> Right:
-    """What the account may do with the environment."""
-    return right_of(roles_at(before, actor, [REGISTRY, environment_access_path(environment)]))
+def right_on_owned(
+    before: Snapshot, actor: Actor, model: str, owner: str | None, environment: str | None = None
+) -> Right:
+    """The same for a model that has, or is to have, that owner."""
+    held = right_of(roles_at(before, actor.name, places_of(model, owner)))
+    return limited(held, actor, model, environment)
 
 
-def right_anywhere(before: Snapshot, actor: str) -> Right:
-    """What the account may do with all of the registry."""
-    return right_of(roles_at(before, actor, [REGISTRY]))
+def right_in(before: Snapshot, actor: Actor, environment: str, model: str | None = None) -> Right:
+    """What the actor may do in the environment, with `model` if it is about one."""
+    held = right_of(roles_at(before, actor.name, [REGISTRY, environment_access_path(environment)]))
+    return limited(held, actor, model, environment)
+
+
+def right_for_team(before: Snapshot, actor: Actor, name: str) -> Right:
+    """What the actor may do with the team and all its models."""
+    return limited(right_of(roles_at(before, actor.name, [REGISTRY, team_path(name)])), actor)
+
+
+def right_anywhere(before: Snapshot, actor: Actor) -> Right:
+    """What the actor may do with all of the registry."""
+    return limited(right_of(roles_at(before, actor.name, [REGISTRY])), actor)

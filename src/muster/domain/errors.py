@@ -14,6 +14,8 @@
     │   ├── Incomplete         something is missing, and nobody said that it may be
     │   ├── Stale              the record changed since it was read
     │   └── KeyReused          an idempotency key came with another request
+    ├── Unauthenticated    nobody knows who asks
+    ├── TooManyAttempts    it was tried too often; later
     ├── Denied             a rule forbids it
     ├── DidNotStart        the target could not bring the version up
     │   └── NoRuntime      no runtime serves these files
@@ -204,6 +206,25 @@ class KeyReused(Conflict):
     """An idempotency key was used before, for a different request."""
 
     code = "idempotency_key_reused"
+
+
+class Unauthenticated(MusterError):
+    """Access is controlled, and who asks did not say who they are, or not so that it can be believed."""
+
+    code = "unauthenticated"
+
+
+class TooManyAttempts(MusterError):
+    """Too many attempts to log in failed; `wait_s` seconds from now another is looked at."""
+
+    code = "too_many_attempts"
+
+    def __init__(self, wait_s: int) -> None:
+        self.wait_s = wait_s
+        super().__init__(f"too many attempts to log in failed; try again in {wait_s} s")
+
+    def facts(self) -> dict[str, object]:
+        return {"wait_s": self.wait_s}
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,23 +55,22 @@ def admit(change: c.Change, actor: c.Actor, before: Snapshot) -> None:
     match change:
         case c.SetRoles(scope, name):
             _roles(actor, scope, name, before)
-        case c.SetTeam(team, create=create):
-            held = access.right_anywhere(before, actor.name)
-            if not create:
-                held = max(held, access.right_of(_team_roles(before, actor.name, team)))
-            _need(actor, Right.MANAGE if not create else Right.ADMIN, held, f"of team {team}")
+        case c.SetTeam(team, create=True):
+            _need(actor, Right.ADMIN, access.right_anywhere(before, actor), "of the registry")
+        case c.SetTeam(team):
+            _need(actor, Right.MANAGE, access.right_for_team(before, actor, team), f"of team {team}")
         case c.Deploy() | c.RollBack() | c.Undeploy() | c.AttemptFailed() | c.Observe():
             _placing(actor, change.model, change.environment, before)
         case c.SetEnvironment(environment):
-            held = access.right_in(before, actor.name, environment.name)
+            held = access.right_in(before, actor, environment.name)
             _need(actor, Right.MANAGE, held, f"in {environment.name}")
         case c.DeleteEnvironment(name):
-            _need(actor, Right.ADMIN, access.right_in(before, actor.name, name), f"in {name}")
+            _need(actor, Right.ADMIN, access.right_in(before, actor, name), f"in {name}")
         case _ if (right := ON_A_MODEL.get(type(change))) is not None:
             _model(actor, change, right, before)
         case _:
             right = ON_THE_REGISTRY.get(type(change), Right.ADMIN)
-            _need(actor, right, access.right_anywhere(before, actor.name), "of the registry")
+            _need(actor, right, access.right_anywhere(before, actor), "of the registry")
 
 
 def _need(actor: c.Actor, right: Right, held: Right, where: str) -> None:
@@ -79,6 +78,8 @@ def _need(actor: c.Actor, right: Right, held: Right, where: str) -> None:
         return
     role = _ROLE_FOR[right]
     who = f"{actor.name} is {_ROLE_FOR[held]}" if held else f"{actor.name} has no role"
+    if actor.limits is not None:
+        who += ", as far as the token goes,"
     raise Denied.one("access", f"{who} there, and this takes {role} {where}", "an admin can give that role")
 
 
@@ -86,40 +87,38 @@ def _model(actor: c.Actor, change: c.Change, right: Right, before: Snapshot) -> 
     name: str = getattr(change, "model")  # noqa: B009  all of ON_A_MODEL have one
     there = before.model(name)
     if there is not None and not there.deleted:
-        held = access.right_on(before, actor.name, there)
+        held = access.right_on(before, actor, there)
         if held < Right.READ:
             raise NotFound("model", name)
     else:
+        new = isinstance(change, (c.RegisterVersion, c.CreateModel))
         owner = change.owner if isinstance(change, (c.RegisterVersion, c.CreateModel)) else None
-        held = access.right_of(access.roles_at(before, actor.name, access.places_of(name, owner)))
-        if held < Right.READ and not isinstance(change, (c.RegisterVersion, c.CreateModel)):
+        held = access.right_on_owned(before, actor, name, owner)
+        if held < Right.READ and not new:
             raise NotFound("model", name)
     _need(actor, right, held, f"of model {name}")
 
 
 def _placing(actor: c.Actor, model: str, environment: str, before: Snapshot) -> None:
-    on = access.right_on(before, actor.name, model)
-    if on < Right.READ:
+    if access.right_on(before, actor, model) < Right.READ:
         raise NotFound("model", model)
-    held = max(on, access.right_in(before, actor.name, environment))
+    held = max(
+        access.right_on(before, actor, model, environment),
+        access.right_in(before, actor, environment, model),
+    )
     _need(actor, Right.DEPLOY, held, f"of model {model} or in {environment}")
 
 
 def _roles(actor: c.Actor, scope: str, name: str | None, before: Snapshot) -> None:
     where = f"of {scope} {name}" if name else "of the registry"
     if scope == "registry" or name is None:
-        _need(actor, Right.ADMIN, access.right_anywhere(before, actor.name), where)
+        _need(actor, Right.ADMIN, access.right_anywhere(before, actor), where)
     elif scope == "environment":
-        _need(actor, Right.MANAGE, access.right_in(before, actor.name, name), where)
+        _need(actor, Right.MANAGE, access.right_in(before, actor, name), where)
     elif scope == "team":
-        held = access.right_of(_team_roles(before, actor.name, name))
-        _need(actor, Right.MANAGE, max(held, access.right_anywhere(before, actor.name)), where)
+        _need(actor, Right.MANAGE, access.right_for_team(before, actor, name), where)
     else:
-        held = access.right_on(before, actor.name, name)
+        held = access.right_on(before, actor, name)
         if held < Right.READ:
             raise NotFound("model", name)
         _need(actor, Right.MANAGE, held, where)
-
-
-def _team_roles(before: Snapshot, actor: str, team: str) -> tuple[str, ...]:
-    return access.roles_at(before, actor, [access.team_path(team)])

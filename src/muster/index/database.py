@@ -197,8 +197,10 @@ def ensure_schema(connection: sqlite3.Connection) -> None:
 class Readers:
     """Connections for reading. Each read outside `pinned` sees the last committed transaction."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, prepare: Callable[[sqlite3.Connection], None] = lambda _: None) -> None:
+        """Each connection is given to `prepare` before it is first used."""
         self._path = path
+        self._prepare = prepare
         self._free: deque[sqlite3.Connection] = deque()
         self._closed = False
 
@@ -210,6 +212,7 @@ class Readers:
                 raise Unavailable("the index is closed") from None
             with translating():
                 connection = connect(self._path, cache_mib=4)
+                self._prepare(connection)
                 connection.execute("PRAGMA query_only = ON")
                 return connection
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from sqlalchemy import Integer, Select, Text, bindparam, func, select
+from sqlalchemy import Integer, Select, Text, bindparam, func, literal_column, select
 
 from muster.index.database import Reads, limited, sql
 from muster.index.entries import logged
@@ -25,6 +25,18 @@ _HISTORY = sql(
         .where(record_touches.c.path == _path, record_touches.c.position < _before)
         .order_by(record_touches.c.position.desc())
     )
+)
+# A path does not say the model's name; the change that wrote the record does.
+_WITH_ACCESS = sql(
+    select(changes.c.model)
+    .join(documents, changes.c.position == documents.c.touched)
+    .where(
+        documents.c.path > literal_column("'models/'"),
+        documents.c.path < literal_column("'models0'"),
+        documents.c.path.like(literal_column("'%/access.json'")),
+        changes.c.model.is_not(None),
+    )
+    .order_by(changes.c.model)
 )
 _NO_BOUND = 2**63 - 1
 
@@ -51,6 +63,10 @@ class DocumentReads(Reads):
         """How many there are below the folder `under`."""
         row = self._readers.one(_documents(count=True), inside(under))
         return row[0] if row else 0
+
+    def models_with_access(self) -> list[str]:
+        """The models on which somebody has a role of their own, by name."""
+        return [row[0] for row in self._readers.all(_WITH_ACCESS)]
 
     def document_history(self, path: str, *, before: int | None = None, limit: int) -> list[Logged]:
         """The changes that wrote or removed it, newest first, from below position `before`."""

@@ -7,6 +7,7 @@ import tempfile
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from muster.domain.errors import Unavailable
@@ -24,12 +25,13 @@ from muster.index.rebuild import rebuild
 from muster.index.reported import ReportReads
 from muster.index.search import VersionLists
 from muster.index.searching import SearchReads
+from muster.index.sight import blind
 from muster.index.snapshot import SqlSnapshot
 from muster.index.spans import SpanReads
 from muster.service.ports import Index, Transaction
 
 
-class SqlIndex(
+class SqlReads(
     RecordReads,
     DocumentReads,
     VersionLists,
@@ -39,6 +41,27 @@ class SqlIndex(
     BoardReads,
     SpanReads,
 ):
+    """All reads, in the file `path`."""
+
+    def __init__(self, path: Path, readers: Readers) -> None:
+        super().__init__(readers)
+        self.path = path
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """A consistent view for planning without writing (a dry run)."""
+        with self._readers.pinned() as connection:
+            yield SqlSnapshot(connection)
+
+    def seen_by(self, models: frozenset[str]) -> SqlReads:
+        """The same registry as if there were only `models`: in lists, counts, the log, everywhere.
+
+        Its connections close with the last reference to it.
+        """
+        return SqlReads(self.path, Readers(self.path, partial(blind, models=models)))
+
+
+class SqlIndex(SqlReads):
     """The index in the file `path`; without one, in a temporary file that `close` removes.
 
     Several objects, in one process or many, may share a file: nothing is kept in
@@ -54,12 +77,12 @@ class SqlIndex(
 
     def __init__(self, path: Path | None, *, checked: bool = False) -> None:
         self._temporary = tempfile.TemporaryDirectory(prefix="muster-index-") if path is None else None
-        self.path = Path(self._temporary.name) / "index.db" if self._temporary else path or Path()
+        where = Path(self._temporary.name) / "index.db" if self._temporary else path or Path()
         self._writing = threading.Lock()
         self._closed = False
         with translating():
-            self._writer = _opened(self.path, checked=checked)
-        super().__init__(Readers(self.path))
+            self._writer = _opened(where, checked=checked)
+        super().__init__(where, Readers(where))
 
     def close(self) -> None:
         """Close the file; reads and writes are Unavailable from then on."""
@@ -109,12 +132,6 @@ class SqlIndex(
             raise TypeError("only two indexes of one kind can be compared row by row")
         with self._begun() as ours, other._begun() as theirs, translating():
             return differences(ours, theirs)
-
-    @contextmanager
-    def snapshot(self) -> Iterator[Snapshot]:
-        """A consistent view for planning without writing (a dry run)."""
-        with self._readers.pinned() as connection:
-            yield SqlSnapshot(connection)
 
     @contextmanager
     def _begun(self) -> Iterator[sqlite3.Connection]:

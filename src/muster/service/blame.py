@@ -9,7 +9,7 @@ from typing import Final
 
 from muster.domain.names import card_path, file_path, model_path, version_path
 from muster.service.past import Past
-from muster.service.ports import Index
+from muster.service.ports import IndexReads
 from muster.service.values import ChangeFilter, Logged
 
 LIMIT: Final = 60  # changes that are looked at
@@ -31,7 +31,7 @@ class Blame:
         return max(parts, key=lambda by: by.position, default=self.rest)
 
 
-def of_version(index: Index, past: Past, model: str, number: int, at: Logged | None = None) -> Blame:
+def of_version(index: IndexReads, past: Past, model: str, number: int, at: Logged | None = None) -> Blame:
     """The blame of a version's record; its files go by `files`. `at` is the moment to look from."""
     changes = index.changes(ChangeFilter(model=model, number=number), before=_after(at), limit=LIMIT)
     record, files = version_path(model, number), file_path(model, number, "")
@@ -40,7 +40,7 @@ def of_version(index: Index, past: Past, model: str, number: int, at: Logged | N
     return Blame(found, first)
 
 
-def of_model(index: Index, past: Past, model: str, created_at: str, at: Logged | None = None) -> Blame:
+def of_model(index: IndexReads, past: Past, model: str, created_at: str, at: Logged | None = None) -> Blame:
     """The blame of a model's record; its card goes by `card`. `created_at` is when it was made here."""
     changes = index.changes(ChangeFilter(model=model, kinds=_OF_MODEL), before=_after(at), limit=LIMIT)
     found = _walked(past, changes, model_path(model), {card_path(model): CARD})

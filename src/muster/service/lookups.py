@@ -105,6 +105,10 @@ class Records(Protocol):
 
     def count_documents(self, under: str) -> int: ...
 
+    def models_with_access(self) -> list[str]:
+        """The models on which somebody has a role of their own, by name."""
+        ...
+
     def document_history(self, path: str, *, before: int | None = None, limit: int) -> list[Logged]:
         """The changes that wrote or removed it, newest first, from below position `before`."""
         ...

@@ -14,7 +14,7 @@ from muster.domain.errors import Invalid, NotFound
 from muster.domain.records import Artifact, Deployment, Environment, Json, Model, Version
 from muster.domain.views import deployment_view, model_view, version_view
 from muster.service.observing import Report
-from muster.service.ports import History, Index
+from muster.service.ports import History, IndexReads
 from muster.service.registry import change_view
 from muster.service.values import ChangeFilter, Logged
 
@@ -54,7 +54,7 @@ class FieldChange:
 class Past:
     """Reads of the registry as it was."""
 
-    def __init__(self, index: Index, history: History) -> None:
+    def __init__(self, index: IndexReads, history: History) -> None:
         self._index = index
         self._history = history
         # What a commit changed never changes, and pages ask for the newest again and again.

@@ -165,11 +165,28 @@ class Transaction(Snapshot, Protocol):
         ...
 
 
-class Index(Records, ChangeLog, Searches, Board, Spans, Protocol):
-    """What is asked often, derived from Git; deleting it loses nothing.
+class IndexReads(Records, ChangeLog, Searches, Board, Spans, Protocol):
+    """What the index is asked. Any thread may; all see the last committed transaction."""
 
-    Reads may come from any thread and see the last committed transaction.
-    """
+    def head(self) -> str | None:
+        """The commit that the index reflects; None if it is empty, or was made by another schema."""
+        ...
+
+    def answered(self, key: str) -> tuple[str, Logged] | None:
+        """As in `Transaction`."""
+        ...
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """A consistent view for planning without writing (a dry run)."""
+        ...
+
+    def seen_by(self, models: frozenset[str]) -> IndexReads:
+        """The same registry as if there were only `models`: in lists, counts, the log, everywhere."""
+        ...
+
+
+class Index(IndexReads, Protocol):
+    """What is asked often, derived from Git; deleting it loses nothing."""
 
     def transaction(self) -> AbstractContextManager[Transaction]:
         """Begin the write transaction, after another process's; commit at the end, undo on an exception.
@@ -188,20 +205,8 @@ class Index(Records, ChangeLog, Searches, Board, Spans, Protocol):
         """Replace everything by what the whole log (oldest first) and the tree at `head` say, atomically."""
         ...
 
-    def head(self) -> str | None:
-        """The commit that the index reflects; None if it is empty, or was made by another schema."""
-        ...
-
-    def answered(self, key: str) -> tuple[str, Logged] | None:
-        """As in `Transaction`."""
-        ...
-
     def differences(self, other: Index) -> list[str]:
         """In which rows this index and `other` differ, a sentence a table; empty if they say the same."""
-        ...
-
-    def snapshot(self) -> AbstractContextManager[Snapshot]:
-        """A consistent view for planning without writing (a dry run)."""
         ...
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from muster.domain.names import Reference
 from muster.service.board import BoardFilter
-from muster.service.ports import Index
+from muster.service.ports import IndexReads
 from muster.service.values import ChangeFilter
 
 _STEP: Final = 1000  # changes to look through; after more all is read anew
@@ -41,7 +41,7 @@ class Built:
 class Rosters:
     """Asked often, and by any thread."""
 
-    def __init__(self, index: Index) -> None:
+    def __init__(self, index: IndexReads) -> None:
         self._index = index
         self._lock = threading.Lock()
         self._position: int | None = None

@@ -10,7 +10,7 @@ from typing import Final
 
 from muster.domain.errors import NotFound
 from muster.service.observing import Observer, Status
-from muster.service.ports import Index
+from muster.service.ports import IndexReads
 from muster.service.values import ChangeFilter, Logged
 
 Place = tuple[str, str]  # environment and model
@@ -57,7 +57,7 @@ class Look:
 class Standings:
     """Asked often, and by any thread: what did not change since is not looked at again."""
 
-    def __init__(self, index: Index, observer: Observer) -> None:
+    def __init__(self, index: IndexReads, observer: Observer) -> None:
         self._index = index
         self._observer = observer
         self._lock = threading.Lock()

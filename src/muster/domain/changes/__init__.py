@@ -22,6 +22,7 @@ from muster.domain.changes.base import (
     Actor,
     Auth,
     Change,
+    Limits,
     Unset,
 )
 from muster.domain.changes.evaluating import Evaluate
@@ -75,6 +76,7 @@ __all__ = [
     "Facts",
     "Finalize",
     "Initialize",
+    "Limits",
     "Note",
     "Observe",
     "RegisterVersion",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from muster.service.ports import Index
+from muster.service.ports import IndexReads
 
 
 class _Named(msgspec.Struct):
@@ -16,7 +16,7 @@ class _Named(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Named)
 
 
-def called(index: Index, model: str, number: int | None) -> str:
+def called(index: IndexReads, model: str, number: int | None) -> str:
     """The version's label, or its number if it has none; a deleted one goes by its number."""
     found = None if number is None else index.find_number(model, number)
     return str(number) if found is None else _decoder.decode(found.document).version

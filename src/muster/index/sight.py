@@ -1,0 +1,63 @@
+"""A connection that sees some models only, and nothing that is about others.
+
+SQLite looks for a name in the connection's own temporary schema first: a view there of
+a table's name stands before the table, so that every statement reads through it as it
+is, lists and counts alike.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final
+
+from muster.index import tables
+
+_SEEN: Final = "SELECT name FROM temp.seen"
+# The log says the names that models had; one that has another name now keeps its past.
+_ONCE: Final = """
+    WITH RECURSIVE once(name) AS (
+        SELECT name FROM temp.seen
+        UNION SELECT c.renamed FROM main.changes c JOIN once ON c.model = once.name
+        WHERE c.renamed IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM main.models m WHERE m.name = c.renamed AND m.live)
+    )
+    INSERT OR IGNORE INTO temp.once SELECT name FROM once
+"""
+_OF_ACCESS: Final = "('begin-access', 'roles', 'team', 'delete-team', 'account')"
+_BY_MODEL: Final = (
+    tables.touches,
+    tables.placements,
+    tables.places,
+    tables.model_tags,
+    tables.aliases,
+    tables.versions,
+    tables.files,
+    tables.deployments,
+)
+_BY_SEQUENCE: Final = (tables.tags, tables.sources, tables.metrics)
+_ABOUT_ONE: Final = "SELECT position FROM temp.changes WHERE model IS NOT NULL"
+_VIEWS: Final = {
+    **{table.name: f"model IN ({_SEEN})" for table in _BY_MODEL},
+    **{
+        table.name: f"sequence IN (SELECT sequence FROM main.versions WHERE model IN ({_SEEN}))"
+        for table in _BY_SEQUENCE
+    },
+    "models": f"name IN ({_SEEN})",
+    "changes": f"model IN (SELECT name FROM temp.once) OR (model IS NULL AND kind NOT IN {_OF_ACCESS})",
+    # Rules are for all to read; what is about one model, for those who see it.
+    "documents": f"path NOT LIKE 'access/%' AND ({{rule}} OR touched IN ({_ABOUT_ONE}))",
+    "record_touches": f"path NOT LIKE 'access/%' AND ({{rule}} OR position IN ({_ABOUT_ONE}))",
+}
+_RULE: Final = "path LIKE 'policies/%' OR path LIKE 'requirements/%'"
+
+
+def blind(connection: sqlite3.Connection, models: frozenset[str]) -> None:
+    """Have the connection, which only reads, see no other models than these."""
+    connection.execute("PRAGMA temp_store = MEMORY")
+    for name in ("seen", "once"):
+        connection.execute(f"CREATE TEMP TABLE {name} (name TEXT PRIMARY KEY) WITHOUT ROWID")
+    connection.executemany("INSERT INTO temp.seen VALUES (?)", ((each,) for each in sorted(models)))
+    connection.execute(_ONCE)
+    for name, rule in _VIEWS.items():
+        where = rule.replace("{rule}", _RULE)
+        connection.execute(f"CREATE TEMP VIEW {name} AS SELECT * FROM main.{name} WHERE {where}")
