@@ -18,6 +18,7 @@ from muster.artifacts.uploads import DiskUploads
 from muster.bootstrap import proving
 from muster.bootstrap.folder import Folder
 from muster.domain import evaluations
+from muster.credentials.store import CredentialFile
 from muster.domain.changes import Initialize
 from muster.domain.errors import Conflict, MusterError, NotFound, Unavailable
 from muster.domain.judging import Rules
@@ -35,6 +36,7 @@ from muster.index.store import SqlIndex
 from muster.service.committer import Committer
 from muster.service.deployer import Deployer
 from muster.service.follow import Follower
+from muster.service.gate import Gate
 from muster.service.inbox import Inbox
 from muster.service.notary import Notary, Rounds
 from muster.service.observing import MUSTER, Observer
@@ -101,6 +103,7 @@ class Storage:
     artifacts: DiskStore
     uploads: DiskUploads
     index: SqlIndex
+    credentials: CredentialFile
     follower: Follower
 
     @classmethod
@@ -122,8 +125,10 @@ class Storage:
         uploads = DiskUploads(folder.uploads, settings.min_free_bytes)
         index = SqlIndex(folder.index, checked=checked)
         stack.callback(index.close)
+        credentials = CredentialFile(folder.path / "secrets" / "credentials.db")
+        stack.callback(credentials.close)
         follower = Follower(store, history, index)
-        return cls(folder, repository, store, history, artifacts, uploads, index, follower)
+        return cls(folder, repository, store, history, artifacts, uploads, index, credentials, follower)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +138,7 @@ class Home:
     settings: Settings
     storage: Storage
     registry: Registry
+    gate: Gate
     inbox: Inbox
     past: Past
     deployer: Deployer
@@ -244,6 +250,7 @@ def _assemble(settings: Settings, storage: Storage, run_dir: Path, crash: Crash,
         settings=settings,
         storage=storage,
         registry=registry,
+        gate=Gate(storage.index, storage.credentials, now),
         inbox=Inbox(artifacts, storage.uploads),
         past=Past(storage.index, storage.history),
         deployer=deployer,

@@ -33,6 +33,7 @@ def application(home: Home):  # type: ignore[no-untyped-def]
     """The home's ASGI application."""
     services = Services(
         registry=home.registry,
+        gate=home.gate,
         inbox=home.inbox,
         past=home.past,
         deployer=home.deployer,

@@ -26,7 +26,7 @@ from muster.dialects.mlflow_errors import INTERNAL, answer_to
 from muster.dialects.mlflow_models import Handler
 from muster.dialects.mlflow_webhooks import Webhooks
 from muster.domain.errors import MusterError
-from muster.http import Mount, Services, auth, bodies
+from muster.http import Mount, Services, bodies
 from muster.http.services import Receive, Scope, Send
 
 PREFIXES: Final = ("/api/2.0/mlflow/", "/ajax-api/2.0/mlflow/")
@@ -53,7 +53,7 @@ def mount(services: Services, webhooks: Webhooks) -> Mount:
     handlers = mlflow_webhooks.ROUTES | {("POST", "webhooks/{id}/test"): delivery.test}
     routes = {route: mlflow_webhooks.handler(webhooks, handle) for route, handle in handlers.items()}
     paths = (*PREFIXES, *SERVER_INFO, "/health", "/version")
-    return Mount(paths, MlflowApp(services, ROUTES | routes), delivery.begin, delivery.end)
+    return Mount(paths, MlflowApp(services, ROUTES | routes), answer_to, delivery.begin, delivery.end)
 
 
 class MlflowApp:
@@ -98,8 +98,8 @@ class MlflowApp:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         return await handler(
             Call(
-                self._services,
-                auth.actor(headers),
+                scope["services"],
+                scope["actor"],
                 await self._arguments(scope, headers, receive),
                 f"{scope['scheme']}://{headers.get('host', '')}",
                 rest,

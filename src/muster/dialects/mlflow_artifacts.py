@@ -32,10 +32,11 @@ from muster.dialects.mlflow_places import (
     parsed,
 )
 from muster.domain import parse
+from muster.domain.changes import Actor
 from muster.domain.errors import Invalid, MusterError, NotFound
 from muster.domain.names import digest
 from muster.domain.records import Artifact
-from muster.http import Mount, Services, auth, bodies
+from muster.http import Mount, Services, bodies
 from muster.http.answers import etag
 from muster.http.ranges import part
 from muster.http.services import Receive, Scope, Send
@@ -49,7 +50,7 @@ log = structlog.get_logger(__name__)
 
 def mount(services: Services) -> Mount:
     """The proxy, where an MLflow client looks for it."""
-    return Mount(tuple(f"{each}/" for each in PREFIXES), ArtifactsApp(services))
+    return Mount(tuple(f"{each}/" for each in PREFIXES), ArtifactsApp(services), answer_to)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +75,27 @@ class _Asked:
     headers: Mapping[str, str]
     receive: Receive
     base: str
+    services: Services
+    actor: Actor
 
     def path(self, below: str) -> str:
         """The parsed path that follows `below`; "" is the root. Raises Invalid."""
         return parsed(decoded(self.rest.removeprefix(below).removeprefix("/")))
+
+    def place(self) -> Place:
+        """What is asked for below `/artifacts`; what is kept for later is for who may register versions.
+
+        Raises Invalid and Denied.
+        """
+        place = Place.of(self.path("artifacts"))
+        if not place.held:
+            self.services.gate.check_may_keep(self.actor)
+        return place
+
+    def target(self, path: str) -> str:
+        """Where a file is to be kept. Raises Denied."""
+        self.services.gate.check_may_keep(self.actor)
+        return Place.of(path).writable()
 
 
 class ArtifactsApp:
@@ -97,6 +115,8 @@ class ArtifactsApp:
             headers,
             receive,
             f"{scope['scheme']}://{headers.get('host', '')}{PREFIXES[0]}",
+            scope["services"],
+            scope["actor"],
         )
         scope["path_template"] = f"{prefix}/{asked.rest.partition('/')[0]}"
         try:
@@ -110,7 +130,6 @@ class ArtifactsApp:
 
     async def _answered(self, asked: _Asked) -> _Answer:
         """Raises MusterError and Refused."""
-        auth.actor(asked.headers)
         match asked.rest.partition("/")[0], asked.method:
             case "artifacts", "GET" | "HEAD" if asked.rest.rstrip("/") == "artifacts":
                 return await self._listed(asked)
@@ -136,13 +155,15 @@ class ArtifactsApp:
         except ValueError:
             raise Invalid.one("query", asked.query, "must be percent-encoded UTF-8") from None
         place = Place.of(parsed(query.get("path", [""])[-1]))
-        names = await self._services.pools.reads.run(partial(listing, self._services, place))
+        if not place.held:
+            asked.services.gate.check_may_keep(asked.actor)
+        names = await asked.services.pools.reads.run(partial(listing, asked.services, place))
         files = [_shown(name, file) for name, file in names]
         return _Answer(msgspec.json.encode({"files": files} if files else {}))
 
     async def _download(self, asked: _Asked) -> _Answer:
-        place = Place.of(asked.path("artifacts"))
-        file = await self._services.pools.reads.run(partial(file_at, self._services, place))
+        place = asked.place()
+        file = await asked.services.pools.reads.run(partial(file_at, asked.services, place))
         if file is None:
             raise NotFound("file", asked.path("artifacts"))
         tag = etag(f"sha256:{file.sha256}")
@@ -155,20 +176,20 @@ class ArtifactsApp:
             "cache-control": "no-cache",
             **found.headers(file.size),
         }
-        stored = self._services.registry.artifacts.path(file.sha256)
+        stored = asked.services.registry.artifacts.path(file.sha256)
         return _Answer(b"", found.status, headers, stored, found.start, found.stop)
 
     # ------------------------------------------------------------ in
 
     async def _upload(self, asked: _Asked) -> _Answer:
-        path = Place.of(asked.path("artifacts")).writable()
+        path = asked.target(asked.path("artifacts"))
         chunks = incoming(asked.receive, asyncio.get_running_loop())
-        await self._services.pools.uploads.run(partial(self._services.inbox.put, path, chunks))
+        await asked.services.pools.uploads.run(partial(asked.services.inbox.put, path, chunks))
         return _Answer()
 
     async def _remove(self, asked: _Asked) -> _Answer:
-        path = Place.of(asked.path("artifacts")).writable()
-        await self._services.pools.writes.run(partial(self._services.inbox.remove, path))
+        path = asked.target(asked.path("artifacts"))
+        await asked.services.pools.writes.run(partial(asked.services.inbox.remove, path))
         return _Answer()
 
     async def _in_parts(self, asked: _Asked) -> _Answer:
@@ -176,18 +197,18 @@ class ArtifactsApp:
         content = await bodies.read(asked.receive, asked.headers.get("content-length"), MAX_BODY)
         given = mlflow_call.from_body(content, asked.headers.get("content-type"))
         name = given.need("path", _file_name)
-        place = Place.of(parsed("/".join(filter(None, (parsed(decoded(folder)), name)))))
-        path, inbox = place.writable(), self._services.inbox
+        path = asked.target(parsed("/".join(filter(None, (parsed(decoded(folder)), name)))))
+        inbox = asked.services.inbox
         if what == "create":
             count = given.take("num_parts", integer(1, MAX_PARTS), 1)
-            upload = await self._services.pools.writes.run(inbox.begin)
+            upload = await asked.services.pools.writes.run(inbox.begin)
             return _Answer(msgspec.json.encode(_begun(asked.base, upload, count)))
         upload = given.need("upload_id", parse.text)
         if what == "complete":
             parts = given.take("parts", _parts, list[tuple[int, str | None]]())
-            await self._services.pools.uploads.run(partial(inbox.complete, upload, path, parts))
+            await asked.services.pools.uploads.run(partial(inbox.complete, upload, path, parts))
         elif what == "abort":
-            await self._services.pools.writes.run(partial(inbox.abort, upload))
+            await asked.services.pools.writes.run(partial(inbox.abort, upload))
         else:
             raise Refused(404, "ENDPOINT_NOT_FOUND", f"there is no {asked.method} {asked.rest} here")
         return _Answer()
@@ -197,8 +218,8 @@ class ArtifactsApp:
         if found is None or int(found[2]) > MAX_PARTS:
             raise NotFound("part", asked.rest)
         chunks = incoming(asked.receive, asyncio.get_running_loop())
-        put = partial(self._services.inbox.put_part, found[1], int(found[2]), chunks)
-        kept = await self._services.pools.uploads.run(put)
+        put = partial(asked.services.inbox.put_part, found[1], int(found[2]), chunks)
+        kept = await asked.services.pools.uploads.run(put)
         return _Answer(b"", headers={"etag": etag(kept.sha256)})
 
     # ------------------------------------------------------------ answering

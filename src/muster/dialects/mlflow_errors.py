@@ -15,6 +15,8 @@ from muster.domain.errors import (
     NotFound,
     StorageFull,
     Taken,
+    TooManyAttempts,
+    Unauthenticated,
     Unavailable,
 )
 
@@ -24,6 +26,8 @@ MLFLOW: Final[dict[type[MusterError], tuple[int, str]]] = {
     NotFound: (404, "RESOURCE_DOES_NOT_EXIST"),
     Taken: (400, "RESOURCE_ALREADY_EXISTS"),
     Conflict: (409, "RESOURCE_CONFLICT"),
+    Unauthenticated: (401, "UNAUTHENTICATED"),
+    TooManyAttempts: (429, "REQUEST_LIMIT_EXCEEDED"),
     Denied: (403, "PERMISSION_DENIED"),
     Unavailable: (503, "TEMPORARILY_UNAVAILABLE"),
     StorageFull: (507, "RESOURCE_EXHAUSTED"),

@@ -30,6 +30,7 @@ from muster.http.views import version_answer
 from muster.http.writes import (
     Asking,
     answered_before,
+    caller,
     conditioned,
     if_match,
     previewed,
@@ -77,7 +78,7 @@ async def upload(
 ) -> Answer[schemas.FileRecord]:
     headers = request.headers
     declared = declared_digest(headers.get("digest"), headers.get("x-content-sha256"))
-    actor, why = auth.actor(headers), reason_given(reason)
+    actor, why = caller(request), reason_given(reason)
     key = auth.idempotency(headers, "PUT", target_of(request), (declared or "").encode())
     wanted = names.artifact_path(path.removeprefix("/"))
     if key is not None and (first := services.registry.answered(key)) is not None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any, cast
 
-from litestar import Litestar
+from litestar import Litestar, Request
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
@@ -50,6 +51,12 @@ _PARTS = (
 )
 
 
+def seen_services(request: Request[Any, Any, Any]) -> Services:
+    """The services as far as the caller sees, as the outermost layer found."""
+    found: Services = cast(Mapping[str, Any], request.scope)["services"]
+    return found
+
+
 def create_app(services: Services, mounts: Sequence[Mount] = ()) -> AsgiApp:
     """The whole HTTP side of a server; `mounts` are the protocols of others that it speaks, too."""
     durations = Durations()
@@ -69,7 +76,7 @@ def create_app(services: Services, mounts: Sequence[Mount] = ()) -> AsgiApp:
     app = Litestar(
         route_handlers=[*(handler for part in _PARTS for handler in part.routes()), pages.router()],
         dependencies={
-            "services": Provide(lambda: services, sync_to_thread=False),
+            "services": Provide(seen_services, sync_to_thread=False),
             "asked": Provide(asked),
         },
         before_request=BeforeHandler(),

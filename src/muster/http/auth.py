@@ -1,9 +1,13 @@
 """A request → who asks, and the idempotency key that it comes with.
 
-Before access control the actor is the user whose credentials come along (RFC 7617),
-or what `X-Muster-Actor` says, or `anonymous`; all are shown as unverified for ever. With
-`X-Muster-Import: true` it is said that an import does it, by that actor. No secret is
-looked at, kept or repeated.
+While access is controlled that is whoever the token is of: `Authorization: Bearer` (RFC 6750),
+the password of `Basic` credentials (RFC 7617, whatever the user's name says), or the
+session of a browser. Nobody takes another's name.
+
+Else it is the user whose credentials come along, or what `X-Muster-Actor` says, or
+`anonymous`; all are shown as unverified for ever. No secret is then looked at.
+
+With `X-Muster-Import: true` it is said that an import does it, by that actor.
 """
 
 from __future__ import annotations
@@ -15,20 +19,60 @@ from dataclasses import replace
 from typing import Final
 
 from muster.domain.changes import Actor
-from muster.domain.errors import NOTHING, Invalid, Problem
+from muster.domain.errors import NOTHING, Denied, Invalid, Problem
 from muster.domain.names import actor_id
+from muster.service.gate import Gate
 from muster.service.submissions import Request
 
 ANONYMOUS: Final = Actor("anonymous")
+# With the prefix a browser takes it from no sibling domain; without https it must do without.
+SESSION_COOKIES: Final = ("__Host-muster_session", "muster_session")
 
 
-def actor(headers: Mapping[str, str]) -> Actor:
-    """Who asks.
+def identified(gate: Gate, headers: Mapping[str, str], address: str) -> Actor | None:
+    """Who asks; None if access is controlled and they did not say.
 
     Raises:
         Invalid: a header holds no actor's id, or what it must not.
+        Unauthenticated: what they say is not so.
+        TooManyAttempts: from that address.
+        Denied: they say that they are somebody else.
     """
-    found = _named(headers)
+    if not gate.controlled():
+        return _importing(headers, _named(headers))
+    secret = secret_in(headers)
+    if secret is None:
+        return None
+    found, _ = gate.identify(secret, address)
+    said = headers.get("x-muster-actor")
+    if said is not None and said != found.name:
+        raise Denied.one("identity", f"X-Muster-Actor says {said!r}, and the token is {found.name}'s")
+    return _importing(headers, found)
+
+
+def secret_in(headers: Mapping[str, str]) -> str | None:
+    """The token or session that comes along; None without one."""
+    scheme, _, given = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and given.strip():
+        return given.strip()
+    if scheme.lower() == "basic":
+        return _basic(given)[1] or None
+    return session_in(headers)
+
+
+def session_in(headers: Mapping[str, str]) -> str | None:
+    """The session in a browser's cookies."""
+    found = headers.get("cookie", "")
+    if "muster_session" not in found:
+        return None
+    for pair in found.split(";"):
+        name, _, value = pair.strip().partition("=")
+        if name in SESSION_COOKIES and value:
+            return value
+    return None
+
+
+def _importing(headers: Mapping[str, str], found: Actor) -> Actor:
     said = headers.get("x-muster-import")
     if said is None:
         return found
@@ -52,13 +96,18 @@ def _named(headers: Mapping[str, str]) -> Actor:
 def _user(authorization: str) -> str:
     """The name in `Basic` credentials; "" if there is none."""
     scheme, _, encoded = authorization.partition(" ")
-    if scheme.lower() != "basic":
-        return ""
+    return _basic(encoded)[0] if scheme.lower() == "basic" else ""
+
+
+def _basic(encoded: str) -> tuple[str, str]:
+    """User and password of `Basic` credentials; empty if they are none."""
     try:
-        user, colon, _ = base64.b64decode(encoded.strip(), validate=True).decode("latin-1").partition(":")
+        user, colon, password = (
+            base64.b64decode(encoded.strip(), validate=True).decode("latin-1").partition(":")
+        )
     except ValueError:
-        return ""
-    return user if colon else ""
+        return "", ""
+    return (user, password) if colon else ("", "")
 
 
 def idempotency(headers: Mapping[str, str], method: str, target: str, content: bytes) -> Request | None:

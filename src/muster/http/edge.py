@@ -22,8 +22,9 @@ from urllib.parse import unquote_to_bytes
 
 import structlog
 
+from muster.domain.changes import Actor
 from muster.domain.errors import Denied, Invalid, MusterError, NotFound
-from muster.http import plain
+from muster.http import callers, plain
 from muster.http.metrics import Durations
 from muster.http.pages.errors import refusal_page
 from muster.http.problems import Refusal, refusal
@@ -91,37 +92,57 @@ class Edge:
         """Have it answered, and say which route that was."""
         raw: bytes = scope["raw_path"]
         if raw.startswith(b"/serve/"):
+            callers.check_may_predict(self._services.gate, scope, headers)
             await self._services.gateway(scope, exchange.receive, exchange.send)
             return "/serve"
         for mount in self._mounts:
             if mount.takes(raw):
-                structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
-                mounted = {**scope, "request_id": exchange.request_id}
-                await mount.app(mounted, exchange.receive, exchange.send)
-                return str(mounted.get("path_template", "other"))
+                return await self._mounted(mount, exchange, scope, headers)
         path = exchange.path = decoded(raw)
+        actor = exchange.actor = callers.caller(self._services.gate, scope, headers, path)
+        services = self._services.seen_by(actor)
         plainly = scope["method"] == "GET" and not scope["query_string"]
         if plainly and raw.startswith(_MODEL) and raw.find(b"/", len(_MODEL)) < 0:
             if_none_match = headers.get(b"if-none-match")
             tag = None if if_none_match is None else if_none_match.decode("latin-1")
-            content, status, answer = plain.record_of(self._services, path[len(_MODEL) :], tag)
+            content, status, answer = plain.record_of(services, path[len(_MODEL) :], tag)
             await exchange.answer(status, "application/json", content, answer)
             return "/models/{model_id}"
         structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
         if scope["method"] == "POST" and raw == b"/models" and not scope["query_string"]:
             text = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
-            asked = await asked_of(text, exchange.receive, "POST", "/models?", self._services)
-            registered = await plain.registered(self._services, asked)
+            asked = await asked_of(actor, text, exchange.receive, "POST", "/models?", services)
+            registered = await plain.registered(services, asked)
             await exchange.answer(
                 registered.status_code or 201, "application/json", registered.content, registered.headers
             )
             return "/models"
-        inner = {**scope, "path": path, "request_id": exchange.request_id}
+        known = {"request_id": exchange.request_id, "actor": actor, "services": services}
+        inner = {**scope, **known, "path": path}
         if scope["method"] == "HEAD":
             # The server leaves the body out by itself; `head` spares the work to make it.
             inner |= {"method": "GET", "head": True}
         await self._inner(inner, exchange.receive, exchange.send)
         return str(inner.get("path_template", "other"))
+
+    async def _mounted(
+        self, mount: Mount, exchange: _Exchange, scope: Scope, headers: dict[bytes, bytes]
+    ) -> str:
+        """Have it answered by another protocol's application, in that protocol's words."""
+        structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
+        try:
+            path = scope["raw_path"].decode("latin-1")
+            actor = callers.caller(self._services.gate, scope, headers, path)
+        except MusterError as error:
+            if mount.refuse is None:
+                raise
+            status, content = mount.refuse(error)
+            await exchange.answer(status, "application/json", content, refusal(error).headers)
+            return "other"
+        services = self._services.seen_by(actor)
+        mounted = {**scope, "request_id": exchange.request_id, "actor": actor, "services": services}
+        await mount.app(mounted, exchange.receive, exchange.send)
+        return str(mounted.get("path_template", "other"))
 
 
 class _Exchange:
@@ -135,6 +156,7 @@ class _Exchange:
         self._id = given
         self.request_id = given.decode()
         self.path: str = scope["path"]
+        self.actor: Actor | None = None  # once it is known
         self._scheme: str = scope["scheme"]
         self._headers = headers
         self.status = 0
@@ -176,7 +198,7 @@ class _Exchange:
     async def refuse(self, refused: Refusal) -> None:
         """Answer with an error."""
         text = {name.decode("latin-1"): value.decode("latin-1") for name, value in self._headers.items()}
-        page = refusal_page(refused, text, self._scheme, self.path, self.request_id)
+        page = refusal_page(refused, text, self._scheme, self.path, self.request_id, self.actor)
         if page is not None:
             await self.answer(refused.status, "text/html; charset=utf-8", page.content, page.headers)
             return

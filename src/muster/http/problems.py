@@ -30,6 +30,8 @@ from muster.domain.errors import (
     Stale,
     StorageFull,
     TooLarge,
+    TooManyAttempts,
+    Unauthenticated,
     Unavailable,
     shown,
 )
@@ -40,6 +42,8 @@ STATUS: Final[dict[type[MusterError], int]] = {
     NotFound: 404,
     Conflict: 409,
     Stale: 412,
+    Unauthenticated: 401,
+    TooManyAttempts: 429,
     Denied: 403,
     DidNotStart: 422,
     Unavailable: 503,
@@ -90,6 +94,10 @@ def refusal(error: Exception) -> Refusal:
         case MusterError():
             status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
             headers = {"retry-after": "1"} if status == 503 else {}
+            if isinstance(error, TooManyAttempts):
+                headers = {"retry-after": str(error.wait_s)}
+            if isinstance(error, Unauthenticated):
+                headers = {"www-authenticate": 'Bearer realm="muster", Basic realm="muster"'}
             return Refusal(status, error.message, error.code, error.facts(), headers)
         case HTTPException():
             phrase = HTTPStatus(error.status_code).phrase

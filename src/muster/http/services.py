@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol, TypeVar
 
+from muster.domain.changes import Actor
+from muster.domain.errors import MusterError
 from muster.service.deployer import Deployer
+from muster.service.gate import Gate, Sight
 from muster.service.inbox import Inbox
 from muster.service.notary import Notary
 from muster.service.observing import Observer
 from muster.service.past import Past
 from muster.service.registry import Registry
 from muster.service.roster import Rosters
+from muster.service.sights import SeenHistory
 from muster.service.standings import Standings
 from muster.service.values import Logged
 
@@ -29,6 +33,7 @@ AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 MAX_BODY: Final = 1 << 20
+SIGHTS: Final = 16  # kept ready, of those who do not see everything
 
 T = TypeVar("T")
 
@@ -46,13 +51,16 @@ class Mount:
     """An application that answers other paths than ours, in another protocol's words.
 
     A path of `paths` that ends in `/` stands for all below it, any other for itself.
-    The application gets the request as it was sent, and answers its own errors. What it
+    The application gets the request as it was sent, with `actor` and `services` in its
+    scope, and answers its own errors; `refuse` says how one is answered that keeps a
+    request from it. What it
     does by itself while the server runs lasts from `begin` to `end`, which may block for
     a second.
     """
 
     paths: tuple[str, ...]
     app: AsgiApp
+    refuse: Callable[[MusterError], tuple[int, bytes]] | None = None
     begin: Callable[[], None] = lambda: None
     end: Callable[[], None] = lambda: None
 
@@ -199,6 +207,7 @@ class Services:
     """
 
     registry: Registry
+    gate: Gate
     inbox: Inbox
     past: Past
     deployer: Deployer
@@ -213,6 +222,7 @@ class Services:
     pools: Pools = field(default_factory=Pools)
     changes: Changes = field(default_factory=Changes)
     outcomes: Outcomes = field(default_factory=Outcomes)
+    seen: OrderedDict[Sight, Services] = field(default_factory=OrderedDict)
     standings: Standings = field(init=False)
     rosters: Rosters = field(init=False)
 
@@ -220,3 +230,25 @@ class Services:
         self.recorded(self.changes.poke)
         object.__setattr__(self, "standings", Standings(self.registry.index, self.observer))
         object.__setattr__(self, "rosters", Rosters(self.registry.index))
+
+    def seen_by(self, actor: Actor) -> Services:
+        """The same as far as the actor sees: this itself for who sees everything."""
+        sight = self.gate.sight(actor)
+        if sight is None:
+            return self
+        found = self.seen.get(sight)
+        if found is None:
+            index = self.registry.index.seen_by(sight.models)
+            history = SeenHistory(self.registry.history, sight)
+            found = replace(
+                self,
+                registry=self.registry.seen_through(index, history),
+                past=Past(index, history),
+                recorded=lambda _: None,  # `changes`, which is shared, is told already
+            )
+            self.seen[sight] = found
+            while len(self.seen) > SIGHTS:
+                self.seen.popitem(last=False)
+        else:
+            self.seen.move_to_end(sight)
+        return found

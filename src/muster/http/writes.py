@@ -59,10 +59,19 @@ Asking: TypeAlias = NamedDependency[SkipValidation[Asked]]
 async def asked(request: Request[Any, Any, Any], services: Given, dry_run: DryRun = False) -> Asked:
     """Read the request. Raises Invalid, TooLarge and Stale."""
     target = target_of(request)
-    return await asked_of(request.headers, request.receive, request.method, target, services, dry_run=dry_run)
+    return await asked_of(
+        caller(request),
+        request.headers,
+        request.receive,
+        request.method,
+        target,
+        services,
+        dry_run=dry_run,
+    )
 
 
 async def asked_of(
+    actor: Actor,
     headers: Mapping[str, str],
     receive: Receive,
     method: str,
@@ -74,7 +83,7 @@ async def asked_of(
     """The same for a request that took no router."""
     content = await bodies.read(receive, headers.get("content-length"), services.max_body_bytes)
     return Asked(
-        actor=auth.actor(headers),
+        actor=actor,
         request=auth.idempotency(headers, method, target, content),
         expected=if_match(headers.get("if-match")),
         dry_run=dry_run,
@@ -89,6 +98,12 @@ def imports_only(asked: Asked, **said: object) -> None:
         problems = [Problem(name, shown(value), rule) for name, value in said.items() if value is not None]
         if problems:
             raise Invalid(problems)
+
+
+def caller(request: Request[Any, Any, Any]) -> Actor:
+    """Who sent it, as the outermost layer found."""
+    actor: Actor = cast(Mapping[str, Any], request.scope)["actor"]
+    return actor
 
 
 def target_of(request: Request[Any, Any, Any]) -> str:

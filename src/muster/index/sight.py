@@ -24,6 +24,7 @@ _ONCE: Final = """
     INSERT OR IGNORE INTO temp.once SELECT name FROM once
 """
 _OF_ACCESS: Final = "('begin-access', 'roles', 'team', 'delete-team', 'account')"
+_THEN: Final = "(SELECT name FROM temp.once)"
 _BY_MODEL: Final = (
     tables.touches,
     tables.placements,
@@ -35,20 +36,17 @@ _BY_MODEL: Final = (
     tables.deployments,
 )
 _BY_SEQUENCE: Final = (tables.tags, tables.sources, tables.metrics)
-_ABOUT_ONE: Final = "SELECT position FROM temp.changes WHERE model IS NOT NULL"
+_ABOUT_ONE: Final = "(SELECT position FROM temp.changes WHERE model IS NOT NULL)"
+# Rules are for all to read; who is who for none of these; what is about one model for those who see it.
+_RULE: Final = "path LIKE 'policies/%' OR path LIKE 'requirements/%'"
 _VIEWS: Final = {
     **{table.name: f"model IN ({_SEEN})" for table in _BY_MODEL},
-    **{
-        table.name: f"sequence IN (SELECT sequence FROM main.versions WHERE model IN ({_SEEN}))"
-        for table in _BY_SEQUENCE
-    },
+    **{table.name: "sequence IN (SELECT sequence FROM temp.versions)" for table in _BY_SEQUENCE},
     "models": f"name IN ({_SEEN})",
-    "changes": f"model IN (SELECT name FROM temp.once) OR (model IS NULL AND kind NOT IN {_OF_ACCESS})",
-    # Rules are for all to read; what is about one model, for those who see it.
-    "documents": f"path NOT LIKE 'access/%' AND ({{rule}} OR touched IN ({_ABOUT_ONE}))",
-    "record_touches": f"path NOT LIKE 'access/%' AND ({{rule}} OR position IN ({_ABOUT_ONE}))",
+    "changes": f"model IN {_THEN} OR (model IS NULL AND kind NOT IN {_OF_ACCESS})",
+    "documents": f"path NOT LIKE 'access/%' AND ({_RULE} OR touched IN {_ABOUT_ONE})",
+    "record_touches": f"path NOT LIKE 'access/%' AND ({_RULE} OR position IN {_ABOUT_ONE})",
 }
-_RULE: Final = "path LIKE 'policies/%' OR path LIKE 'requirements/%'"
 
 
 def blind(connection: sqlite3.Connection, models: frozenset[str]) -> None:
@@ -59,5 +57,6 @@ def blind(connection: sqlite3.Connection, models: frozenset[str]) -> None:
     connection.executemany("INSERT INTO temp.seen VALUES (?)", ((each,) for each in sorted(models)))
     connection.execute(_ONCE)
     for name, rule in _VIEWS.items():
-        where = rule.replace("{rule}", _RULE)
-        connection.execute(f"CREATE TEMP VIEW {name} AS SELECT * FROM main.{name} WHERE {where}")
+        connection.execute(
+            f"CREATE TEMP VIEW {name} AS SELECT * FROM main.{name} WHERE {rule}"  # noqa: S608  all ours
+        )

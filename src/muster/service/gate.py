@@ -24,7 +24,7 @@ from typing import Final
 from muster.domain import access
 from muster.domain.access import Right
 from muster.domain.changes import Actor, Limits
-from muster.domain.errors import Invalid, NotFound, TooManyAttempts, Unauthenticated
+from muster.domain.errors import Denied, Invalid, NotFound, TooManyAttempts, Unauthenticated
 from muster.domain.records import Environment
 from muster.domain.snapshot import Snapshot
 from muster.service.identities import Credential, Credentials, Proof
@@ -52,6 +52,7 @@ class _View:
     head: str | None
     controlled: bool
     sights: dict[Actor, Sight | None] = field(default_factory=dict)
+    keeping: dict[Actor, bool] = field(default_factory=dict)
     predicting: dict[tuple[Actor, str, str], bool] = field(default_factory=dict)
     enabled: dict[str, bool] = field(default_factory=dict)
 
@@ -143,6 +144,12 @@ class Gate:
         self.credentials.add(credential, hashlib.sha256(secret.encode()).digest())
         return secret, credential
 
+    def end(self, secret: str) -> None:
+        """Whatever the secret is of is good for nothing from now on."""
+        found = self.credentials.by_digest(hashlib.sha256(secret.encode()).digest())
+        if found is not None:
+            self.credentials.revoke(found.id)
+
     # ------------------------------------------------------------ what
 
     def right_on(self, actor: Actor, model: str) -> Right:
@@ -186,8 +193,38 @@ class Gate:
     def _owned_by(self, owner: str) -> list[str]:
         return [model.name for model in self._index.models(owner=owner, limit=2**31)]
 
+    def check_may_keep(self, actor: Actor) -> None:
+        """Let pass who may register anything: files for versions to come are theirs to keep and see.
+
+        Raises:
+            Denied: they may not.
+        """
+        view = self._now()
+        if not view.controlled or actor.internal:
+            return
+        if (known := view.keeping.get(actor)) is None:
+            known = view.keeping[actor] = self._may_keep(actor)
+        if not known:
+            raise Denied.one(
+                "access",
+                f"{actor.name} may register nothing, so keeps no files here",
+                "an admin can make them contributor",
+            )
+
+    def _may_keep(self, actor: Actor) -> bool:
+        if actor.limits is not None and access.right_of([actor.limits.role or ""]) < Right.WRITE:
+            return False
+        with self._index.snapshot() as before:
+            places = [access.REGISTRY, *(access.team_path(each.name) for each in access.teams(before))]
+            if access.right_of(access.roles_at(before, actor.name, places)) >= Right.WRITE:
+                return True
+            return any(
+                access.right_on(before, actor, each) >= Right.WRITE
+                for each in self._index.models_with_access()
+            )
+
     def may_predict(self, actor: Actor | None, environment: str, model: str) -> bool:
-        """Whether requests to what is served there are theirs to send; None is who did not say who they are."""
+        """Whether requests to what is served there are theirs to send; None: nobody knows whose."""
         view = self._now()
         if not view.controlled:
             return True

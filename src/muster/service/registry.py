@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
+from copy import copy
 from dataclasses import dataclass
 
 from muster.domain.changes import Actor, AttachFile, Change, Facts, Finalize, RenameModel
@@ -18,7 +19,7 @@ from muster.domain.records import Artifact, Deployment, Environment, Fields, Jso
 from muster.domain.snapshot import Plan
 from muster.domain.views import deployment_view, model_view
 from muster.service.committer import Committer
-from muster.service.ports import ArtifactStore, Clock, History, Index, Inspector
+from muster.service.ports import ArtifactStore, Clock, History, IndexReads, Inspector
 from muster.service.submissions import Recorded, Request, repeated
 from muster.service.values import ChangeFilter, Found, Logged
 
@@ -43,7 +44,7 @@ class Registry:
     def __init__(
         self,
         *,
-        index: Index,
+        index: IndexReads,
         history: History,
         committer: Committer,
         artifacts: ArtifactStore,
@@ -53,11 +54,18 @@ class Registry:
     ) -> None:
         self.index = index
         self.history = history
+        self._whole = index
         self.artifacts = artifacts
         self._committer = committer
         self._inspector = inspector
         self._clock = clock
         self._rules = rules
+
+    def seen_through(self, index: IndexReads, history: History) -> Registry:
+        """The same registry with its reads through these; writes are planned upon all of it."""
+        seen = copy(self)
+        seen.index, seen.history = index, history
+        return seen
 
     # ------------------------------------------------------------ writes
 
@@ -84,7 +92,7 @@ class Registry:
 
     def preview(self, change: Change, actor: Actor, reason: str = "") -> Preview:
         """What `change` would do now, without doing it; with objections, what it would do without them."""
-        with self.index.snapshot() as before:
+        with self._whole.snapshot() as before:
             self._rules.admit(change, actor, before)
             against = objections(change, before)
             try:
@@ -103,7 +111,7 @@ class Registry:
 
     def check(self, change: Change, actor: Actor, reason: str = "") -> Plan:
         """Plan and judge `change` against the present state, to learn early why it would be refused."""
-        with self.index.snapshot() as before:
+        with self._whole.snapshot() as before:
             return self._rules.planned(change, actor, reason, self._clock(), before)
 
     # ------------------------------------------------------------ versions

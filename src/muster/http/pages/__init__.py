@@ -55,6 +55,7 @@ from muster.http.pages import (
     files,
     history,
     live,
+    login,
     model,
     moment,
     operation,
@@ -90,6 +91,7 @@ _PARTS = (
     deletion,
     configuration,
     you,
+    login,
 )
 
 

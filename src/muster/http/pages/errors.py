@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final, cast
+from urllib.parse import quote
 
 from litestar import Request, Response
 
-from muster.domain.errors import Invalid
+from muster.domain.changes import Actor
 from muster.http.pages.rendering import answer, rendered
 from muster.http.pages.visitor import visitor
 from muster.http.problems import Refusal, answered, refusal
+from muster.http.writes import caller
 
 # Where programs ask: they get JSON, whatever they say that they accept.
 _NOT_PAGES: Final = frozenset(
@@ -40,19 +42,26 @@ def answered_page(request: Request[Any, Any, Any], error: Exception) -> Response
     as_program = answered(request, error)
     request_id = cast(Mapping[str, Any], request.scope)["request_id"]
     scheme, path = request.scope["scheme"], request.scope["path"]
-    return refusal_page(refusal(error), request.headers, scheme, path, request_id) or as_program
+    page = refusal_page(refusal(error), request.headers, scheme, path, request_id, caller(request))
+    return page or as_program
 
 
 def refusal_page(
-    refused: Refusal, headers: Mapping[str, str], scheme: str, path: str, request_id: str
+    refused: Refusal,
+    headers: Mapping[str, str],
+    scheme: str,
+    path: str,
+    request_id: str,
+    actor: Actor | None = None,
 ) -> Response[bytes] | None:
     """The page that says why the request was refused; None if who sent `headers` wants none."""
     if not wants_page(path, headers):
         return None
-    try:
-        looking = visitor(headers, scheme)
-    except Invalid:
-        looking = visitor({}, scheme)
+    looking = visitor(headers, scheme, actor)
+    if refused.status == HTTPStatus.UNAUTHORIZED:
+        return Response(
+            b"", status_code=303, headers={"location": f"/login?to={quote(path)}", **refused.headers}
+        )
     values = {
         "page": None,
         "visitor": looking,

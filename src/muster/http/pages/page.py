@@ -21,6 +21,7 @@ from muster.http.pages.times import When, when
 from muster.http.pages.visitor import Visitor, visitor
 from muster.http.parameters import Given
 from muster.http.services import Services
+from muster.http.writes import caller
 from muster.service.past import moment as time_of
 from muster.service.submissions import Recorded
 from muster.service.values import Logged
@@ -140,7 +141,7 @@ def _page(request: Request[Any, Any, Any], services: Services) -> Page:
     index = services.registry.index
     return Page(
         services=services,
-        visitor=visitor(request.headers, request.scope["scheme"]),
+        visitor=visitor(request.headers, request.scope["scheme"], caller(request)),
         path=request.scope["path"],
         query=query,
         now=datetime.now(UTC) if at is None or moment is None else _shown(moment, at),

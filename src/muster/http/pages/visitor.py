@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
 
@@ -14,7 +15,7 @@ from muster.http import auth
 from muster.http.pages import security
 
 THEMES: Final = ("light", "dark")
-_YEAR_S: Final = 365 * 24 * 3600
+_YEAR: Final = timedelta(days=365)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +37,15 @@ class Visitor:
         """Whether they came over https, maybe to a proxy before this server."""
         return self.url.startswith("https:")
 
-    def cookie(self, name: str, value: str | None) -> str:
+    def cookie(self, name: str, value: str | None, lasts: timedelta = _YEAR) -> str:
         """A Set-Cookie header; None removes the cookie. Out of reach of scripts and other sites."""
         pair = f"{_called(name, self.is_secure)}={value or ''}"
-        rules = ["Path=/", f"Max-Age={0 if value is None else _YEAR_S}", "HttpOnly", "SameSite=Lax"]
+        rules = [
+            "Path=/",
+            f"Max-Age={0 if value is None else int(lasts.total_seconds())}",
+            "HttpOnly",
+            "SameSite=Lax",
+        ]
         return "; ".join([pair, *rules, *(["Secure"] if self.is_secure else [])])
 
     def greeting(self) -> dict[str, str]:
@@ -47,12 +53,8 @@ class Visitor:
         return {"set-cookie": self.cookie("token", security.written(self.token))} if self.is_new else {}
 
 
-def visitor(headers: Mapping[str, str], scheme: str) -> Visitor:
-    """Who sent `headers`.
-
-    Raises:
-        Invalid: `X-Muster-Actor` holds no actor's id.
-    """
+def visitor(headers: Mapping[str, str], scheme: str, caller: Actor | None = None) -> Visitor:
+    """Who sent `headers`: `caller`, if that is proven; else as far as their cookies say."""
     if headers.get("x-forwarded-proto", "").lower() == "https":
         scheme = "https"
     secure = scheme == "https"
@@ -60,7 +62,7 @@ def visitor(headers: Mapping[str, str], scheme: str) -> Visitor:
     token = security.read(cookies.get(_called("token", secure)))
     theme = cookies.get(_called("theme", secure))
     return Visitor(
-        actor=_actor(headers, cookies.get(_called("actor", secure))),
+        actor=_actor(headers, cookies.get(_called("actor", secure)), caller or auth.ANONYMOUS),
         theme=theme if theme in THEMES else None,
         token=token or security.new_token(),
         is_new=token is None,
@@ -81,10 +83,10 @@ def _cookies(header: str) -> dict[str, str]:
         return {}
 
 
-def _actor(headers: Mapping[str, str], said: str | None) -> Actor:
-    if said is None or "x-muster-actor" in headers:
-        return auth.actor(headers)
+def _actor(headers: Mapping[str, str], said: str | None, caller: Actor) -> Actor:
+    if said is None or caller.auth != "none" or "x-muster-actor" in headers:
+        return caller
     try:
         return Actor(actor_id(said))
     except Invalid:  # an old cookie, or one that somebody has edited
-        return auth.ANONYMOUS
+        return caller
