@@ -17,8 +17,8 @@ from muster.artifacts.disk import DiskStore
 from muster.artifacts.uploads import DiskUploads
 from muster.bootstrap import proving
 from muster.bootstrap.folder import Folder
-from muster.domain import evaluations
 from muster.credentials.store import CredentialFile
+from muster.domain import evaluations
 from muster.domain.changes import Initialize
 from muster.domain.errors import Conflict, MusterError, NotFound, Unavailable
 from muster.domain.judging import Rules
