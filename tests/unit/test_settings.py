@@ -74,6 +74,11 @@ def test_every_setting_can_be_set_by_its_variable() -> None:
         "checkpoints": "kept.jsonl",
         "checkpoint_copies": "/mnt/worm/kept.jsonl, git@git.example:proof",
     }
+    values |= {
+        "mirror_url": "ssh://git@git.example/registry.git",
+        "mirror_user": "ada",
+        "mirror_password": "env:MIRROR_TOKEN",
+    }
     assert sorted(values) == sorted(described())
     found = read(environment={variable(name): value for name, value in values.items()})
     assert {origin.source for origin in found.origins.values()} == {"environment"}
@@ -157,3 +162,37 @@ def test_the_environment_is_kept_for_those_who_pass_it_on() -> None:
 
 def test_every_setting_says_what_it_is() -> None:
     assert all(about.text for about in described().values())
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://git.example.com/registry.git",
+        "ssh://git@git.example.com:2222/registry.git",
+        "git@git.example.com:registry.git",
+        "file:///mnt/mirror.git",
+        "/mnt/mirror.git",
+    ],
+)
+def test_a_mirror_is_an_address_or_an_absolute_path(url: str) -> None:
+    assert read({"mirror_url": url}).mirror_url == url
+
+
+@pytest.mark.parametrize("url", ["ext::sh -c evil", "--upload-pack=evil", "mirror.git", "https://a b"])
+def test_what_git_would_run_or_misread_is_no_mirror(url: str) -> None:
+    assert "must be https://" in objections({"mirror_url": url})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("mirror_url", "https://ada:hunter2@git.example.com/registry.git"),
+        ("mirror_url", "https://hunter2@git.example.com/registry.git"),
+        ("mirror_url", "ssh://git:hunter2@git.example.com/registry.git"),
+        ("mirror_password", "hunter2"),
+    ],
+)
+def test_a_secret_where_a_reference_belongs_is_refused_and_not_repeated(name: str, value: str) -> None:
+    said = objections({name: value})
+    assert name in said
+    assert "hunter2" not in said

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from muster.artifacts.finding import Finder
 from muster.backups.manifest import Missing
+from muster.bootstrap import mirroring
 from muster.bootstrap.backing_up import Tell
 from muster.bootstrap.needs import Need, referred_to
 from muster.bootstrap.new_home import Report, building, fill, require_empty
@@ -22,6 +23,7 @@ from muster.gitstore.history import GitHistory
 from muster.gitstore.named_files import NamedFile, named_files
 from muster.gitstore.program import require_git
 from muster.gitstore.repository import Repository
+from muster.settings import Settings
 
 _ALL: Final = "+refs/*:refs/*"
 _NOT_IN_A_CLONE: Final = (
@@ -31,21 +33,19 @@ _NOT_IN_A_CLONE: Final = (
 
 
 def restore_clone(
-    home: Path,
+    settings: Settings,
     source: str,
-    surroundings: Mapping[str, str],
     *,
     files: Path | None = None,
-    access: Mapping[str, str] | None = None,
     allow_missing: bool = False,
     dry_run: bool = False,
     tell: Tell = lambda _: None,
 ) -> Report:
-    """Make `home`, empty or not there yet, of the clone at a path or an address.
+    """Make a home, empty or not there yet, of the clone at a path or an address.
 
     Files are taken from the clone's Git LFS store and its work tree, if it is on this
-    machine, and from the folder `files`, whatever they are called there. `access` is
-    what Git is told so that it may read `source`.
+    machine, and from the folder `files`, whatever they are called there. The
+    mirror is asked with its password.
 
     Raises:
         Invalid: the home is not empty, or `source` is no clone of a registry.
@@ -53,23 +53,25 @@ def restore_clone(
         Unavailable: Git cannot read `source`.
     """
     require_git()
-    require_empty(home)
+    require_empty(settings.home)
     if files is not None and not files.is_dir():
         raise Invalid.one("--files", str(files), "must be a folder")
     with TemporaryDirectory(prefix="muster-") as work:
         tell("Fetching the history")
         twin = Repository(Path(work) / "twin.git")
-        cloned = take_clone(twin, _address(source), access or {})
+        access = mirroring.access(settings, source)
+        with access.hiding():
+            cloned = take_clone(twin, _address(source), access.surroundings)
         tell("Looking for files")
         finder = _finder(_local(source), files)
         named = named_files(twin, cloned.head)
         found = {each.sha256: finder.find(each.sha256, each.size) for each in named.values()}
-        report = _report(source, twin, cloned, named, found, surroundings)
+        report = _report(source, twin, cloned, named, found, settings.surroundings)
         if dry_run:
             return report
         report.require(allow_missing=allow_missing)
         tell("Restoring")
-        with building(home) as place:
+        with building(settings.home) as place:
             fill(
                 place,
                 lambda repository: fetch(repository, str(twin.path), _ALL),

@@ -15,7 +15,7 @@ from typing import Final
 
 from muster.artifacts.disk import DiskStore
 from muster.artifacts.uploads import DiskUploads
-from muster.bootstrap import proving
+from muster.bootstrap import mirroring, proving
 from muster.bootstrap.folder import Folder
 from muster.credentials.store import CredentialFile
 from muster.domain import evaluations
@@ -38,6 +38,7 @@ from muster.service.deployer import Deployer
 from muster.service.follow import Follower
 from muster.service.gate import Gate
 from muster.service.inbox import Inbox
+from muster.service.mirroring import Mirror
 from muster.service.notary import Notary, Rounds
 from muster.service.observing import MUSTER, Observer
 from muster.service.operations import Operations
@@ -148,6 +149,7 @@ class Home:
     target: ProcessTarget
     venvs: Venvs | None
     notary: Notary
+    mirror: Mirror | None
     recorded: Listeners
 
     def up_to_date(self) -> bool:
@@ -267,6 +269,9 @@ def _assemble(settings: Settings, storage: Storage, run_dir: Path, crash: Crash,
             follower=storage.follower,
             clock=now,
         ),
+        mirror=mirroring.mirror(
+            settings, storage.repository, storage.store, storage.index, storage.folder.run, now
+        ),
         recorded=recorded,
     )
 
@@ -302,6 +307,9 @@ def _keep_going(home: Home, stack: ExitStack) -> None:
         rounds = Rounds(home.notary, every, now)
         rounds.start()
         stack.callback(rounds.stop)
+    if home.mirror is not None:
+        home.mirror.start()
+        stack.callback(home.mirror.stop)
     home.observer.start()
     stack.callback(home.observer.close)
     home.reconciler.start()

@@ -20,20 +20,18 @@ from muster.gitstore.history import GitHistory
 from muster.gitstore.named_files import named_files
 from muster.gitstore.program import require_git
 from muster.gitstore.repository import Repository
+from muster.settings import Settings
 
 
 def restore(
-    home: Path,
+    settings: Settings,
     source: Path,
-    surroundings: Mapping[str, str],
     *,
     allow_missing: bool = False,
     dry_run: bool = False,
     tell: Tell = lambda _: None,
 ) -> Report:
-    """Make `home`, empty or not there yet, of the backup at `source`; what is missing is looked for first.
-
-    `surroundings` is the environment in which references to secrets are looked up.
+    """Make a home, empty or not there yet, of the backup at `source`; what is missing is looked for first.
 
     Raises:
         Invalid: the home is not empty, or `source` is no whole backup.
@@ -41,16 +39,16 @@ def restore(
         Incomplete: something is missing and is not allowed to be; nothing was touched.
     """
     require_git()
-    require_empty(home)
+    require_empty(settings.home)
     with opened(source) as (archive, manifest), archived_history(archive, manifest) as (bundle, twin):
         tell("Reading the backup")
-        report = _looked_at(source, archive, manifest, twin, surroundings)
+        report = _looked_at(source, archive, manifest, twin, settings.surroundings)
         if dry_run:
             return report
         report.require(allow_missing=allow_missing)
         lost = {each.sha256 for each in report.missing}
         tell("Restoring")
-        with building(home) as place:
+        with building(settings.home) as place:
             fill(
                 place,
                 lambda repository: take_bundle(repository, bundle),

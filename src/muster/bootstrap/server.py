@@ -39,6 +39,7 @@ def application(home: Home):  # type: ignore[no-untyped-def]
         deployer=home.deployer,
         observer=home.observer,
         notary=home.notary,
+        mirrored=lambda: home.mirror.state() if home.mirror else None,
         gateway=home.gateway,
         up_to_date=home.up_to_date,
         recorded=home.recorded.add,

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from muster.cli.call import Call, by_itself, command
+from muster.cli.exits import code_of
 from muster.cli.options import DryRun
 from muster.cli.server_part import imported
-from muster.domain.errors import Incomplete, Invalid
+from muster.domain.errors import Conflict, Incomplete, Invalid
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -29,6 +30,7 @@ def add(app: typer.Typer) -> None:
     command(group)(verify)
     app.add_typer(group, name="backup", rich_help_panel=PANEL)
     command(app, panel=PANEL)(restore)
+    command(app, panel=PANEL)(mirror)
 
 
 def backup(
@@ -127,11 +129,11 @@ def restore(
     try:
         if backup is not None:
             restoring = imported("muster.bootstrap.restoring")
-            report = restoring.restore(chosen.home, Path(backup), chosen.surroundings, **more)
+            report = restoring.restore(chosen, Path(backup), **more)
         else:
             cloned = imported("muster.bootstrap.from_clone")
             folder = None if files is None else Path(files)
-            report = cloned.restore_clone(chosen.home, from_clone, chosen.surroundings, files=folder, **more)
+            report = cloned.restore_clone(chosen, from_clone, files=folder, **more)
     except Incomplete as incomplete:
         if not call.as_json:
             call.err.print(_lacking(incomplete.report))
@@ -140,6 +142,20 @@ def restore(
     call.emit(answer, lambda: _restored(answer))
     if not dry_run:
         call.note(f"Next: muster verify --home {chosen.home}, then muster serve --home {chosen.home}")
+
+
+def mirror(call: Call) -> None:
+    """Say how far the mirror (mirror_url) is behind, and why."""
+    from muster.cli.rendering import fields
+
+    with call.connected() as session:
+        found = session.client.mirror()
+    call.emit(found, lambda: fields(found))
+    if found["diverged"]:
+        call.note("Next: look at both histories; the how-to on backups says how")
+        raise typer.Exit(code_of(Conflict))
+    if not session.served:
+        call.note(f"No server runs on {session.where}, so nothing is pushed. Next: muster serve")
 
 
 def _restored(answer: dict[str, Any]) -> RenderableType:

@@ -39,6 +39,7 @@ _DEFAULTS: Final[Mapping[type[MusterError], Mapping[str, Any]]] = {
     errors.Invalid: {"problems": ()},
     errors.NotFound: {"kind": "thing", "name": ""},
     errors.ContentDiffers: {"model_id": "", "fields": ()},
+    errors.Incomplete: {"report": {}},
     errors.UnderWay: {"environment": "", "model": "", "what": "", "operation": ""},
     errors.Denied: {"objections": ()},
     errors.DidNotStart: {"reason": "", "output": ""},

@@ -18,6 +18,10 @@ class Proofs(Changes):
         """The signed statements, newest first; None for `limit` gives every one."""
         return self.calls.board(path("checkpoints"), limit)
 
+    def mirror(self) -> Record:
+        """How far the mirror is behind. Raises NotFound: there is none."""
+        return self.calls.record(path("mirror"))
+
     def checkpoint_file(self) -> bytes:
         """All signed statements as they are kept, a line each: what `muster verify --against` takes."""
         return self.calls.get(path("checkpoints", "file")).content

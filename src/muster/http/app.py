@@ -20,6 +20,7 @@ from muster.http import (
     api_deployments,
     api_environments,
     api_files,
+    api_mirror,
     api_models,
     api_operations,
     api_versions,
@@ -48,6 +49,7 @@ _PARTS = (
     api_operations,
     api_changes,
     api_checkpoints,
+    api_mirror,
 )
 
 

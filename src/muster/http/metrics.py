@@ -55,7 +55,20 @@ class RegistryMetrics:
         yield GaugeMetricFamily("muster_index_up_to_date", "Whether the index says what Git says", up_to_date)
         under_way = len(list(self._services.deployer.operations.under_way()))
         yield GaugeMetricFamily("muster_operations_under_way", "Deployments under way", under_way)
+        yield from self._mirror()
         yield from self._deployments()
+
+    def _mirror(self) -> Iterator[Metric]:
+        lag = GaugeMetricFamily("muster_mirror_lag_commits", "Changes that the mirror does not have yet")
+        lag_s = GaugeMetricFamily("muster_mirror_lag_seconds", "Age of the oldest of these")
+        up = GaugeMetricFamily("muster_mirror_up", "Whether the last push to the mirror succeeded")
+        failures = CounterMetricFamily("muster_mirror_failures", "Pushes to the mirror that failed")
+        if (state := self._services.mirrored()) is not None:
+            lag.add_metric((), state.lag)
+            lag_s.add_metric((), state.lag_s)
+            up.add_metric((), float(not state.failed))
+            failures.add_metric((), state.failures)
+        yield from (lag, lag_s, up, failures)
 
     def _deployments(self) -> Iterator[Metric]:
         place = ("environment", "model")

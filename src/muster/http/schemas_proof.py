@@ -41,3 +41,17 @@ class Checkpoints(Struct):
 class PublicKeyRecord(Struct):
     key: str
     pem: str
+
+
+class MirrorRecord(Struct):
+    """`lag` is in changes, `lag_s` seconds since the oldest of these was recorded."""
+
+    where: str
+    commit: str | None
+    seen: str | None
+    lag: int
+    lag_s: float
+    failed: str
+    diverged: bool
+    failures: int
+    next_try: str | None

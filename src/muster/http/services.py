@@ -16,6 +16,7 @@ from muster.domain.errors import MusterError
 from muster.service.deployer import Deployer
 from muster.service.gate import Gate, Sight
 from muster.service.inbox import Inbox
+from muster.service.mirroring import Mirrored
 from muster.service.notary import Notary
 from muster.service.observing import Observer
 from muster.service.past import Past
@@ -218,6 +219,7 @@ class Services:
     recorded: Callable[[Callable[[Sequence[Logged]], None]], None]
     allowed_hosts: Sequence[str] = ()
     max_body_bytes: int = MAX_BODY
+    mirrored: Mirrored = lambda: None
     setup: Setup = field(default_factory=Setup)
     pools: Pools = field(default_factory=Pools)
     changes: Changes = field(default_factory=Changes)

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_type_hints
 
-from muster.domain.errors import Invalid, Problem, shown
+from muster.domain.errors import NOTHING, Invalid, Problem, shown
 from muster.domain.names import actor_id
 from muster.settings import rules
 from muster.settings.rules import MIB
@@ -156,6 +156,20 @@ class Settings:
             rules.places,
         ),
     ] = ()
+    mirror_url: Annotated[
+        str,
+        About("A Git remote that has the history, too: every change is pushed there", rules.remote),
+    ] = ""
+    mirror_user: Annotated[
+        str,
+        About("The user that an HTTP mirror is told with the password; without one, `git`", rules.optional),
+    ] = ""
+    mirror_password: Annotated[
+        str,
+        About(
+            "Where the password or token for an HTTP mirror is: `env:NAME` or `file:PATH`", rules.reference
+        ),
+    ] = ""
     crash_at: Annotated[
         str,
         About("For tests only: the named point, or `point:count`, at which the process dies", rules.optional),
@@ -239,6 +253,9 @@ class _Reading:
                 continue
             try:
                 parsed = self._about[name].parse(value)
+            except rules.SecretRefused as refused:
+                self.problems.append(Problem(where(name), NOTHING, str(refused)))
+                continue
             except rules.Refused as refused:
                 self._wrong(where(name), value, str(refused))
                 continue

@@ -18,6 +18,10 @@ class Refused(Exception):
     """A value breaks the rule that is the message."""
 
 
+class SecretRefused(Refused):
+    """The same of a value that is perhaps a secret: nobody repeats it."""
+
+
 def text(value: object) -> str:
     """Any that is not empty."""
     if not isinstance(value, str) or not value.strip():
@@ -156,3 +160,23 @@ def places(value: object) -> tuple[str, ...]:
     if not isinstance(listed, (list, tuple)) or not all(isinstance(place, str) for place in listed):
         raise Refused("must be a list of paths and addresses (in the environment: with commas between)")
     return tuple(place.strip() for place in listed if place.strip())
+
+
+def remote(value: object) -> str:
+    """The address or path of a Git remote, without a password; "" for none."""
+    url = optional(value).strip()
+    if re.match(r"https?://[^/]*@|[a-z+]+://[^/@]*:[^/@]*@", url):
+        raise SecretRefused(
+            "must name no user and no password, which would be in logs: mirror_user and mirror_password do"
+        )
+    if url and not re.fullmatch(r"(https?|ssh|file)://\S+|/[^\n]+|[\w.-]+@[\w.-]+:\S+", url):
+        raise Refused("must be https://…, ssh://…, user@host:path, or an absolute path")
+    return url
+
+
+def reference(value: object) -> str:
+    """Where a secret is, never the secret itself; "" for none."""
+    where = optional(value).strip()
+    if where and not re.fullmatch(r"env:[A-Za-z_]\w*|file:/.+", where):
+        raise SecretRefused("must say where the secret is: env:NAME or file:/ABSOLUTE/PATH")
+    return where
