@@ -45,13 +45,14 @@ class Process(Protocol):
 
 
 class Server:
-    """A server on `home` and a free port. `start` and `kill` may take turns; leaving the block ends it."""
+    """A server on `home` and `port`, or a free one; `start` and `kill` may take turns. The block ends it."""
 
     def __init__(self, home: Path, **settings: str) -> None:
         """`settings` are environment variables; small amounts of disk unless they say otherwise."""
         self.home = home
         self.environment = surroundings(**SMALL | settings)
         self.log = home.with_name(f"{home.name}.log")
+        self.port = 0
         self.url = ""
         self.started_in_s = 0.0
         self._process: Process | None = None
@@ -78,7 +79,8 @@ class Server:
         return self._process
 
     def _launched(self, through: Sequence[str], environment: Mapping[str, str]) -> Process:
-        command = [*through, str(MUSTER), "serve", "--home", str(self.home), "--port", "0", "--json"]
+        command = [*through, str(MUSTER), "serve", "--home", str(self.home), "--json"]
+        command += ["--port", str(self.port)]
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 command,

@@ -103,6 +103,8 @@ def _default(name: str) -> str:
         return f"`{str(value).lower()}`"
     if value in (None, "", ()):
         return "none"
+    if isinstance(value, tuple):
+        return f"`{','.join(f'{each:g}' for each in value)}`"
     if name.endswith("_bytes"):
         return f"`{value // MIB} MiB`"
     return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"

@@ -14,8 +14,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from muster.dialects import mlflow_sending as sending
 from muster.domain.errors import Invalid
+from muster.sending import addresses, posting
+from muster.service.hooks import Unreachable
 from tests.answering import answering
 from tests.live import Live, fresh, live
 from tests.mlflow_clients import connected
@@ -244,9 +245,9 @@ def test_unknown_webhooks_are_not_found(server: Live) -> None:
 def test_an_address_that_is_not_public_is_none_in_any_form(address: str) -> None:
     shown = f"[{address}]" if ":" in address else address
     with pytest.raises(Invalid, match="public"):
-        sending.url(f"https://{shown}/hook")
-    with pytest.raises(sending.Unreachable, match="public"):
-        sending.post(f"https://{shown}/hook", b"{}", {}, allowed=())
+        addresses.url(f"https://{shown}/hook")
+    with pytest.raises(Unreachable, match="public"):
+        posting.post(f"https://{shown}/hook", b"{}", {}, allowed=())
 
 
 def test_secrets_are_in_a_file_of_their_own_and_what_was_missed_is_told_later(

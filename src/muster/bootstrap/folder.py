@@ -104,6 +104,11 @@ class Folder:
         return self.path / "uploads"
 
     @property
+    def outbox(self) -> Path:
+        """Webhooks with their secrets, and what they are told."""
+        return self.path / "secrets" / "outbox.db"
+
+    @property
     def run(self) -> Path:
         """What belongs to the running processes: locks, sockets, the reserve."""
         return self.path / "run"

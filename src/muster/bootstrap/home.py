@@ -15,7 +15,7 @@ from typing import Final
 
 from muster.artifacts.disk import DiskStore
 from muster.artifacts.uploads import DiskUploads
-from muster.bootstrap import mirroring, proving
+from muster.bootstrap import mirroring, proving, telling
 from muster.bootstrap.folder import Folder
 from muster.credentials.store import CredentialFile
 from muster.domain import evaluations
@@ -45,6 +45,7 @@ from muster.service.operations import Operations
 from muster.service.past import Past
 from muster.service.reconcile import Reconciler
 from muster.service.registry import Registry
+from muster.service.telling import Telling
 from muster.service.values import Logged
 from muster.serving.gateway import Gateway, Limits
 from muster.serving.inspect import ChildInspector
@@ -146,6 +147,7 @@ class Home:
     observer: Observer
     reconciler: Reconciler
     gateway: Gateway
+    telling: Telling
     target: ProcessTarget
     venvs: Venvs | None
     notary: Notary
@@ -259,6 +261,7 @@ def _assemble(settings: Settings, storage: Storage, run_dir: Path, crash: Crash,
         observer=observer,
         reconciler=Reconciler(registry, deployer, storage.follower),
         gateway=gateway,
+        telling=telling.telling(settings, storage.folder, storage.index, now, stack),
         target=target,
         venvs=venvs,
         notary=proving.notary(
@@ -310,6 +313,7 @@ def _keep_going(home: Home, stack: ExitStack) -> None:
     if home.mirror is not None:
         home.mirror.start()
         stack.callback(home.mirror.stop)
+    home.recorded.add(telling.begun(home.telling, home.storage.index, now, stack))
     home.observer.start()
     stack.callback(home.observer.close)
     home.reconciler.start()

@@ -29,9 +29,9 @@ from muster.settings import Settings
 SHUTDOWN_GRACE_S = 5
 
 
-def application(home: Home):  # type: ignore[no-untyped-def]
-    """The home's ASGI application."""
-    services = Services(
+def services_of(home: Home) -> Services:
+    """What the home's application needs of it."""
+    return Services(
         registry=home.registry,
         gate=home.gate,
         inbox=home.inbox,
@@ -41,12 +41,18 @@ def application(home: Home):  # type: ignore[no-untyped-def]
         notary=home.notary,
         mirrored=lambda: home.mirror.state() if home.mirror else None,
         gateway=home.gateway,
+        telling=home.telling,
         up_to_date=home.up_to_date,
         recorded=home.recorded.add,
         allowed_hosts=home.settings.allowed_hosts,
         max_body_bytes=home.settings.max_body_bytes,
         setup=setup(home),
     )
+
+
+def application(home: Home, services: Services | None = None):  # type: ignore[no-untyped-def]
+    """The home's ASGI application."""
+    services = services or services_of(home)
     secret = SecretFile(home.storage.folder.path / "secrets" / "webhooks.json")
     webhooks = Webhooks(secret, home.settings.webhook_hosts)
     return create_app(services, [mlflow.mount(services, webhooks), mlflow_artifacts.mount(services)])
@@ -68,8 +74,9 @@ def serve(settings: Settings, ready: Callable[[str], None] = lambda _: None) -> 
         home = stack.enter_context(open_home(settings, serving=True))
         host, port = listening.getsockname()[:2]
         url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        services = services_of(home)
         config = uvicorn.Config(
-            application(home),
+            application(home, services),
             http=OneWriteProtocol,
             ws="none",
             log_config=None,
@@ -84,20 +91,30 @@ def serve(settings: Settings, ready: Callable[[str], None] = lambda _: None) -> 
             announce(url)
             ready(url)
 
-        _Server(config, started).run(sockets=[listening])
+        _Server(config, started, services.changes.end).run(sockets=[listening])
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which says when it answers, and leaves the rest of a clean end to its caller."""
+    """uvicorn's server, which says when it answers and when it is about to end.
 
-    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+    It leaves the rest of a clean end to its caller.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, started: Callable[[], None], ending: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self._started = started
+        self._ending = ending
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             self._started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._ending()  # it waits for answers to be complete, and a stream would never be
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

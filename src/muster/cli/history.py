@@ -61,14 +61,32 @@ def log(
     since: Since = None,
     until: Until = None,
     limit: Limit = 30,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Oldest first, a line each, and go on with what happens")
+    ] = False,
 ) -> None:
     """Show what happened, newest first: who, what, why."""
+    from muster.cli import following
     from muster.cli.rendering import changes
 
     with call.connected() as session:
         client, number, before = session.client, None, None
         if model is not None:
             model, number, before = _subject(client, model)
+        if follow:
+            following.follow(
+                call,
+                client,
+                model=model,
+                number=number,
+                environment=env,
+                actor=by,
+                kinds=kind or (),
+                since=since,
+                until=until,
+                limit=limit,
+            )
+            return
         found = client.changes(
             model=model,
             number=number,

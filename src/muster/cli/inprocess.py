@@ -39,7 +39,7 @@ class InProcess(httpx.BaseTransport):
         exchange = _Exchange(request)
         running = self._on_loop(exchange.run(self._application))
         start = exchange.first()
-        stream = _Body(exchange, running)
+        stream = _Body(exchange, running, self._loop)
         return httpx.Response(start["status"], headers=list(start["headers"]), stream=stream)
 
     def close(self) -> None:
@@ -126,9 +126,11 @@ class _Exchange:
                 raise part
             yield part.get("body", b"")
 
-    def abandon(self, running: Future[Any]) -> None:
-        """Let the application finish, unheard."""
+    def abandon(self, running: Future[Any], loop: asyncio.AbstractEventLoop) -> None:
+        """Let the application finish, unheard; one that streams without end sees that its caller has left."""
         self._abandoned = True
+        if self._answered is not None:
+            loop.call_soon_threadsafe(self._answered.set)
         while not running.done():
             try:
                 self._parts.get(timeout=0.01)
@@ -187,12 +189,13 @@ _NOTHING: Final[Iterator[bytes]] = iter(())
 class _Body(httpx.SyncByteStream):
     """An answer's body; closing it early lets the application finish, unheard."""
 
-    def __init__(self, exchange: _Exchange, running: Future[Any]) -> None:
+    def __init__(self, exchange: _Exchange, running: Future[Any], loop: asyncio.AbstractEventLoop) -> None:
         self._exchange = exchange
         self._running = running
+        self._loop = loop
 
     def __iter__(self) -> Iterator[bytes]:
         return self._exchange.rest()
 
     def close(self) -> None:
-        self._exchange.abandon(self._running)
+        self._exchange.abandon(self._running, self._loop)

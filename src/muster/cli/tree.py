@@ -15,6 +15,7 @@ from muster.cli import (
     pushing,
     running,
     versions,
+    webhooks,
 )
 from muster.cli.call import root
 
@@ -27,6 +28,7 @@ pushing.add(app)
 describing.add(app)
 history.add(app)
 moving.add(app)
+webhooks.add(app)
 admin.add(app)
 proof.add(app)
 keeping.add(app)

@@ -112,10 +112,23 @@ class Calls:
             asked["after"] = page["next"]
 
     @contextmanager
-    def streamed(self, where: str, headers: Mapping[str, str]) -> Iterator[httpx.Response]:
-        """The answer to a GET, its body not read yet. Sent once."""
+    def streamed(
+        self,
+        where: str,
+        headers: Mapping[str, str],
+        params: Mapping[str, Any] | None = None,
+        *,
+        more_s: float = 0,
+    ) -> Iterator[httpx.Response]:
+        """The answer to a GET, its body not read yet; sent once. A read may take `more_s` seconds longer."""
         try:
-            with self._http.stream("GET", self.url + where, headers=dict(headers)) as response:
+            with self._http.stream(
+                "GET",
+                self.url + where,
+                params=params or None,
+                headers=dict(headers),
+                timeout=self._timeout_s + more_s,
+            ) as response:
                 if response.status_code >= 400 and response.status_code != 416:
                     response.read()
                     raise raised(response)

@@ -17,6 +17,7 @@ from muster.client.proof import Proofs
 from muster.client.source import CHUNK_BYTES, sha256_of, work_tree
 from muster.client.tables import Board, Record
 from muster.client.versions import place
+from muster.client.webhooks import Webhooks
 from muster.domain.codec import canonical
 from muster.domain.errors import ContentDiffers, Invalid, NotFound, Unavailable
 from muster.domain.names import artifact_path
@@ -103,7 +104,7 @@ def _below(folder: Path) -> Iterator[tuple[str, Path]]:
             yield file.relative_to(folder).as_posix(), file
 
 
-class FilesOf(Proofs):
+class FilesOf(Proofs, Webhooks):
     """The files of versions."""
 
     def files(self, ref: str, *, limit: int | None = None) -> Board:

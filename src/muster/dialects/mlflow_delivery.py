@@ -10,18 +10,20 @@ import threading
 import time
 import uuid
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 import structlog
 
 from muster.dialects import mlflow_events as events
-from muster.dialects import mlflow_sending as sending
 from muster.dialects.mlflow_call import Answer, Call
 from muster.dialects.mlflow_events import Event, Told
 from muster.dialects.mlflow_webhooks import Webhook, Webhooks, found
 from muster.domain.errors import MusterError
 from muster.http.services import Services
+from muster.sending import posting, signing
+from muster.service.hooks import Answered, Unreachable
 from muster.service.values import Logged
 
 ATTEMPTS: Final = 3
@@ -129,7 +131,7 @@ class Delivery:
                     self._happened.wait_for(lambda: not self._running, 2.0 ** (attempt - 1))
             try:
                 answered = self.send(webhook, content, delivery)
-            except sending.Unreachable as error:
+            except Unreachable as error:
                 failed = str(error)
                 continue
             if answered.success:
@@ -139,13 +141,13 @@ class Delivery:
                 break
         log.warning("a webhook was not delivered", webhook=webhook.name, delivery=delivery, reason=failed)
 
-    def send(self, webhook: Webhook, content: bytes, delivery: str) -> sending.Answered:
+    def send(self, webhook: Webhook, content: bytes, delivery: str) -> Answered:
         """Send it once. Raises Unreachable."""
-        now = str(int(time.time()))
-        headers = {"X-MLflow-Delivery-Id": delivery, "X-MLflow-Timestamp": now}
-        if webhook.secret:
-            headers["X-MLflow-Signature"] = sending.signature(webhook.secret, delivery, now, content)
-        return sending.post(webhook.url, content, headers, allowed=self._webhooks.allowed)
+        now = datetime.now(UTC)
+        headers = {"X-MLflow-Delivery-Id": delivery, "X-MLflow-Timestamp": str(int(now.timestamp()))}
+        if webhook.secret:  # a text of any kind, where Standard Webhooks has bytes in base64
+            headers["X-MLflow-Signature"] = signing.signed(webhook.secret.encode(), delivery, now, content)
+        return posting.post(webhook.url, content, headers, allowed=self._webhooks.allowed)
 
     def test(self, call: Call, webhooks: Webhooks) -> Answer:
         """Send an example, and say what became of it."""
@@ -155,7 +157,7 @@ class Delivery:
         result: dict[str, Any]
         try:
             answered = self.send(webhook, _content(event, events.example(event), now), str(uuid.uuid4()))
-        except sending.Unreachable as error:
+        except Unreachable as error:
             result = {"success": False, "error_message": str(error)}
         else:
             result = {

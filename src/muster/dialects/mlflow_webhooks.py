@@ -18,11 +18,11 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from muster.dialects import mlflow_events as events
-from muster.dialects import mlflow_sending as sending
 from muster.dialects.mlflow_call import Answer, Call, Refused, integer
 from muster.dialects.mlflow_events import Event
 from muster.domain import parse
 from muster.domain.errors import Conflict, Invalid
+from muster.sending import addresses
 
 MAX_WEBHOOKS: Final = 100
 MAX_PAGE: Final = 1_000
@@ -198,7 +198,7 @@ def create(call: Call, webhooks: Webhooks) -> Answer:
     webhook = Webhook(
         webhook_id=str(uuid.uuid4()),
         name=given.need("name", _name),
-        url=given.need("url", partial(sending.url, allowed=webhooks.allowed)),
+        url=given.need("url", partial(addresses.url, allowed=webhooks.allowed)),
         events=given.need("events", events.events),
         status=given.take("status", _status, "ACTIVE"),
         description=given.take("description", parse.text, ""),
@@ -232,7 +232,7 @@ def update(call: Call, webhooks: Webhooks) -> Answer:
     before, given = found(call, webhooks), call.arguments
     readers: dict[str, Callable[[object, str], Any]] = {
         "name": _name,
-        "url": partial(sending.url, allowed=webhooks.allowed),
+        "url": partial(addresses.url, allowed=webhooks.allowed),
         "events": events.events,
         "status": _status,
         "description": parse.text,

@@ -26,6 +26,27 @@ CHANGES: Final = "/api/v1/changes"
 _kind = parse.one_of(KINDS)
 
 
+def wanted_of(
+    model: str | None,
+    number: int | None,
+    environment: str | None,
+    actor: str | None,
+    kinds: list[str] | None,
+    since: str | None,
+    until: str | None,
+) -> ChangeFilter:
+    """Which changes are asked for. Raises Invalid."""
+    return ChangeFilter(
+        model=model,
+        number=number,
+        environment=environment,
+        actor=actor,
+        kinds=tuple(_kind(each, "kind") for each in kinds or ()),
+        since=None if since is None else moment(since, "since"),
+        until=None if until is None else moment(until, "until"),
+    )
+
+
 @get(CHANGES, summary="List changes, newest first")
 async def changes(
     services: Given,
@@ -39,15 +60,7 @@ async def changes(
     limit: Limit = 100,
     after: After = None,
 ) -> Answer[schemas_deployed.Changes]:
-    wanted = ChangeFilter(
-        model=model,
-        number=number,
-        environment=environment,
-        actor=actor,
-        kinds=tuple(_kind(each, "kind") for each in kind or ()),
-        since=None if since is None else moment(since, "since"),
-        until=None if until is None else moment(until, "until"),
-    )
+    wanted = wanted_of(model, number, environment, actor, kind, since, until)
     return Answer(await services.pools.reads.run(partial(changes_page, services, wanted, after, limit)))
 
 

@@ -19,11 +19,13 @@ from muster.http import (
     api_checkpoints,
     api_deployments,
     api_environments,
+    api_events,
     api_files,
     api_mirror,
     api_models,
     api_operations,
     api_versions,
+    api_webhooks,
     pages,
     plain,
     system,
@@ -50,6 +52,8 @@ _PARTS = (
     api_changes,
     api_checkpoints,
     api_mirror,
+    api_events,
+    api_webhooks,
 )
 
 

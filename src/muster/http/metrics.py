@@ -55,7 +55,10 @@ class RegistryMetrics:
         yield GaugeMetricFamily("muster_index_up_to_date", "Whether the index says what Git says", up_to_date)
         under_way = len(list(self._services.deployer.operations.under_way()))
         yield GaugeMetricFamily("muster_operations_under_way", "Deployments under way", under_way)
+        followers = self._services.changes.followers
+        yield GaugeMetricFamily("muster_event_streams", "Streams of events that are open", followers)
         yield from self._mirror()
+        yield from self._webhooks()
         yield from self._deployments()
 
     def _mirror(self) -> Iterator[Metric]:
@@ -69,6 +72,22 @@ class RegistryMetrics:
             up.add_metric((), float(not state.failed))
             failures.add_metric((), state.failures)
         yield from (lag, lag_s, up, failures)
+
+    def _webhooks(self) -> Iterator[Metric]:
+        name = ("webhook",)
+        active = GaugeMetricFamily("muster_webhook_active", "Whether a webhook is told anything", labels=name)
+        lag = GaugeMetricFamily(
+            "muster_webhook_lag_changes", "Changes that a webhook is not told of yet", labels=name
+        )
+        delivered = CounterMetricFamily("muster_webhook_deliveries", "Messages delivered", labels=name)
+        failed = CounterMetricFamily("muster_webhook_failures", "Attempts that failed", labels=name)
+        for standing in self._services.telling.standings():
+            labels = (standing.hook.name,)
+            active.add_metric(labels, float(standing.hook.disabled is None))
+            lag.add_metric(labels, standing.lag)
+            delivered.add_metric(labels, standing.hook.delivered)
+            failed.add_metric(labels, standing.hook.failed)
+        yield from (active, lag, delivered, failed)
 
     def _deployments(self) -> Iterator[Metric]:
         place = ("environment", "model")

@@ -18,9 +18,15 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.routes import HTTPRoute
 
-from muster.http import schemas, schemas_deployed, schemas_proof
+from muster.http import schemas, schemas_deployed, schemas_proof, schemas_telling
 from muster.http.problems import is_api
 
+_RECORDS: Final = (
+    schemas,
+    schemas_deployed,
+    schemas_proof,
+    schemas_telling,
+)
 _REF: Final = "#/components/schemas/{name}"
 _WRITES: Final = frozenset({"post", "put", "patch", "delete"})
 
@@ -40,6 +46,16 @@ _HEADERS: Final[dict[str, dict[str, Any]]] = {
     "If-Match": {
         "description": "The ETag that the record must still have; else 412 (plain API: 409)",
         "schema": {"type": "string", "pattern": '^"[0-9a-f]{40}"$'},
+    },
+}
+
+# Each event of a stream; its data is JSON, and absent from one that is sent to keep the connection.
+_EVENT: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "event": {"type": "string"},
+        "data": {"type": "string", "contentMediaType": "application/json"},
     },
 }
 
@@ -77,7 +93,7 @@ def _made(app: Litestar) -> dict[str, Any]:
     for path, method, handler in _handlers(app):
         if (operation := document["paths"].get(path, {}).get(method)) is not None:
             _complete(operation, path, method, handler)
-    said = [*vars(schemas).values(), *vars(schemas_deployed).values(), *vars(schemas_proof).values()]
+    said = [each for part in _RECORDS for each in vars(part).values()]
     structs = [each for each in said if isinstance(each, type)]
     records = [each for each in structs if issubclass(each, msgspec.Struct) and each is not msgspec.Struct]
     _, document["components"]["schemas"] = msgspec.json.schema_components(records, ref_template=_REF)
@@ -121,7 +137,7 @@ def _complete(operation: dict[str, Any], path: str, method: str, handler: HTTPRo
     elif "media" in opt or "raw" in opt:
         kind = opt.get("media", "application/octet-stream")
         for status in ("200", "206") if "raw" in opt else ("200",):
-            schema = {"type": "string"}
+            schema = _EVENT if kind == "text/event-stream" else {"type": "string"}
             responses[status] = {"description": "The content", "content": {kind: {"schema": schema}}}
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol, TypeVar
@@ -24,6 +25,7 @@ from muster.service.registry import Registry
 from muster.service.roster import Rosters
 from muster.service.sights import SeenHistory
 from muster.service.standings import Standings
+from muster.service.telling import Telling
 from muster.service.values import Logged
 
 # Any mapping: each ASGI library has a type of its own for the same thing.
@@ -139,10 +141,12 @@ class Changes:
     """Tells tasks of the event loop that something was recorded.
 
     Take a `ticket` before looking; `after` then returns at once if something was
-    recorded since.
+    recorded since. `followers` is how many look until the server has `ended`.
     """
 
     def __init__(self) -> None:
+        self.followers = 0
+        self.ended = False
         self._count = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._happened = asyncio.Event()
@@ -161,16 +165,32 @@ class Changes:
         self._loop = asyncio.get_running_loop()
         return self._count
 
-    async def after(self, ticket: int, timeout_s: float) -> None:
-        """Return once anything was recorded after `ticket` was taken, or after `timeout_s` seconds."""
-        happened = self._happened
+    async def after(self, ticket: int, timeout_s: float) -> float:
+        """Return once anything was recorded after `ticket` was taken, or after `timeout_s` seconds.
+
+        The answer is how many seconds that took.
+        """
+        happened, began = self._happened, time.monotonic()
         if self._count != ticket:
-            return
-        try:
+            return 0.0
+        with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await happened.wait()
-        except TimeoutError:
-            return
+        return time.monotonic() - began
+
+    @contextmanager
+    def followed(self) -> Iterator[None]:
+        """While somebody follows what is recorded for as long as the server runs."""
+        self.followers += 1
+        try:
+            yield
+        finally:
+            self.followers -= 1
+
+    def end(self) -> None:
+        """The server is about to end: let those who follow know. Any thread may say so."""
+        self.ended = True
+        self.poke()
 
     def _wake(self) -> None:
         self._count += 1
@@ -215,6 +235,7 @@ class Services:
     observer: Observer
     notary: Notary
     gateway: GatewayApp
+    telling: Telling
     up_to_date: Callable[[], bool]
     recorded: Callable[[Callable[[Sequence[Logged]], None]], None]
     allowed_hosts: Sequence[str] = ()

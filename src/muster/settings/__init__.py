@@ -81,6 +81,23 @@ class Settings:
         tuple[str, ...],
         About("Hosts that webhooks may reach though they are private, and without TLS", rules.hosts),
     ] = ()
+    webhook_timeout_s: Annotated[
+        float,
+        About("Seconds that a webhook's receiver gets for each step of an answer", rules.seconds(0.1, 300)),
+    ] = 15.0
+    webhook_pauses_s: Annotated[
+        tuple[float, ...],
+        About(
+            "Seconds before each repeat of a delivery that failed; after the last it is tried by hand only",
+            rules.pauses,
+        ),
+    ] = (5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0)
+    webhook_disable_s: Annotated[
+        float,
+        About(
+            "Seconds without any delivery after which a failing webhook is disabled", rules.seconds(1, 1e8)
+        ),
+    ] = 432_000.0
     log_format: Annotated[
         str,
         About(

@@ -180,3 +180,13 @@ def reference(value: object) -> str:
     if where and not re.fullmatch(r"env:[A-Za-z_]\w*|file:/.+", where):
         raise SecretRefused("must say where the secret is: env:NAME or file:/ABSOLUTE/PATH")
     return where
+
+
+def pauses(value: object) -> tuple[float, ...]:
+    """Seconds in a list, or with commas between: at most 20, each at most a week."""
+    listed = value.split(",") if isinstance(value, str) else value
+    if not isinstance(listed, (list, tuple)) or len(listed) > 20:
+        raise Refused(
+            "must be a list of at most 20 numbers of seconds (in the environment: with commas between)"
+        )
+    return tuple(seconds(0.01, 604_800)(each) for each in listed)

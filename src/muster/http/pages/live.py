@@ -31,6 +31,8 @@ async def _changes(services: Services) -> AsyncIterator[ServerSentEventMessage]:
             seen = now
             yield ServerSentEventMessage(now, event="change")
         await services.changes.after(ticket, LOOK_AGAIN_S)
+        if services.changes.ended:
+            return
 
 
 def _newest(services: Services) -> str:

@@ -1,0 +1,1 @@
+"""What is kept of webhooks and of what they are told: the port `Outbox` in one SQLite file."""
