@@ -18,7 +18,7 @@ from muster.domain.messages import AUTHORING, Entry
 from muster.domain.names import deployment_path, environment_path, file_path, model_path, version_path
 from muster.domain.plan import plan
 from muster.domain.records import Artifact, Deployment, Environment, Model, Version
-from muster.domain.snapshot import Plan
+from muster.domain.snapshot import DECLARED, Plan, Trace
 from muster.domain.views import Times, version_view
 from tests.builders import START, an_entry
 
@@ -68,6 +68,10 @@ class State:
         self.said.append(an_entry(change, planned, self.time, actor=c.Actor(by)))
         self._apply(planned.edits)
         self._touch(change, planned)
+
+    def wait(self, **time: float) -> None:
+        """Let so many `hours` or `days` go by."""
+        self.time += timedelta(**time)
 
     @property
     def commit(self) -> str:
@@ -188,7 +192,22 @@ class State:
 
     def was_deployed(self, environment: str, model: str, number: int) -> bool:
         placed = (environment, model, str(number))
-        return any((each.environment, each.model, each.deployed) == placed for each in self.said)
+        return any((each.environment, each.model, each.deployed) == placed for each in self._named(model))
+
+    def traces(self, environment: str, model: str) -> tuple[Trace, ...]:
+        there = [e for e in self._named(model) if (e.environment, e.model) == (environment, model)]
+        return tuple(
+            Trace(e.time, DECLARED, int(e.deployed) if e.deployed.isdecimal() else None)
+            if e.deployed is not None
+            else Trace(e.time, e.observed or "", e.number)
+            for e in there
+            if e.deployed is not None or (e.kind == "observe" and e.instance is None)
+        )
+
+    def _named(self, model: str) -> list[Entry]:
+        """What was said since the name is that model's."""
+        vacated = (at for at, each in enumerate(self.said, start=1) if each.renamed == model)
+        return self.said[max(vacated, default=0) :]
 
     def authors(self, model: str, number: int) -> tuple[str, ...]:
         own = (each for each in self.said if (each.model, each.number) == (model, number))

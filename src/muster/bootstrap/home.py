@@ -17,11 +17,13 @@ from muster.artifacts.disk import DiskStore
 from muster.artifacts.uploads import DiskUploads
 from muster.bootstrap import mirroring, proving, telling
 from muster.bootstrap.folder import Folder
+from muster.calendars import FreezeCalendar
 from muster.credentials.store import CredentialFile
 from muster.domain import evaluations
 from muster.domain.changes import Initialize
 from muster.domain.errors import Conflict, MusterError, NotFound, Unavailable
 from muster.domain.judging import Rules
+from muster.domain.protecting import EnvironmentJudge
 from muster.domain.rights import admit
 from muster.gitstore.builder_process import BuilderProcess
 from muster.gitstore.history import GitHistory
@@ -61,8 +63,9 @@ Crash = Callable[[str], None]
 
 _BETWEEN_S: Final = 0.5
 
+CALENDAR: Final = FreezeCalendar()
 # Every change has to pass all of these, whichever door it came through.
-RULES: Final = Rules(admit, judges=(evaluations.judge,))
+RULES: Final = Rules(admit, judges=(evaluations.judge, EnvironmentJudge(CALENDAR)))
 
 
 def now() -> datetime:

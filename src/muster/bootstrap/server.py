@@ -13,7 +13,7 @@ from pathlib import Path
 import uvicorn
 
 from muster.bootstrap.folder import Folder
-from muster.bootstrap.home import Home, open_home
+from muster.bootstrap.home import CALENDAR, Home, open_home
 from muster.bootstrap.logs import configure
 from muster.bootstrap.secret_file import SecretFile
 from muster.bootstrap.setup import setup
@@ -42,6 +42,7 @@ def services_of(home: Home) -> Services:
         mirrored=lambda: home.mirror.state() if home.mirror else None,
         gateway=home.gateway,
         telling=home.telling,
+        calendar=CALENDAR,
         up_to_date=home.up_to_date,
         recorded=home.recorded.add,
         allowed_hosts=home.settings.allowed_hosts,

@@ -242,6 +242,17 @@ def is_member(before: Snapshot, actor: str, name: str) -> bool:
     return found is not None and actor in found.members
 
 
+def is_among(before: Snapshot, actor: str, subjects: Iterable[str]) -> bool:
+    """Whether the actor is one of `subjects`, or of a team that is; one whose account is disabled is not."""
+    there = account(before, actor)
+    if there is not None and there.disabled:
+        return False
+    return any(
+        each == actor or (each.startswith(TEAM) and is_member(before, actor, each.removeprefix(TEAM)))
+        for each in subjects
+    )
+
+
 def teams_of(before: Snapshot, actor: str) -> tuple[str, ...]:
     """The names of the teams that the account is of."""
     return tuple(each.name for each in teams(before) if actor in each.members)

@@ -20,6 +20,7 @@ from muster.domain.records import (
     Model,
     Version,
 )
+from muster.domain.rules import rules_from_dict, rules_to_dict
 
 FORMAT = 1
 
@@ -188,7 +189,8 @@ def deployment_from_dict(record: Fields) -> Deployment:
 
 
 def environment_to_dict(environment: Environment) -> dict[str, Json]:
-    """The content of `environments/<name>.json`: always whole."""
+    """The content of `environments/<name>.json`: always whole but for rules that it has not."""
+    rules = rules_to_dict(environment.rules)
     return {
         "name": environment.name,
         "target": environment.target,
@@ -196,6 +198,7 @@ def environment_to_dict(environment: Environment) -> dict[str, Json]:
         "stage": environment.stage,
         "description": environment.description,
         "allow_pickle": environment.allow_pickle,
+        **({"rules": rules} if rules else {}),
     }
 
 
@@ -208,6 +211,7 @@ def environment_from_dict(record: Fields) -> Environment:
         stage=record["stage"],
         description=record["description"],
         allow_pickle=record["allow_pickle"],
+        rules=rules_from_dict(record.get("rules", {})),
     )
 
 

@@ -12,6 +12,7 @@ from muster.domain.errors import Conflict, Immutable, Invalid, NotFound, Taken
 from muster.domain.names import access_path
 from muster.domain.placing import environment_of
 from muster.domain.plan import check_expected, live_model, plan
+from muster.domain.rule_references import check_team_unnamed
 from muster.domain.snapshot import Plan, Snapshot
 
 
@@ -176,6 +177,7 @@ def _(change: c.DeleteTeam, before: Snapshot) -> Plan:
     team_of(before, change.team)
     path = access.team_path(change.team)
     check_expected(before.document_touched(path), change.expected)
+    check_team_unnamed(change.team, before)
     _check_admins(_left(before, None, change.team))
     subject = f"{access.TEAM}{change.team}"
     edits: dict[str, bytes | None] = {path: None}

@@ -207,6 +207,30 @@ def mapping(
     return parsed
 
 
+def sequence(
+    parse: Callable[[object, str], T], limit: int = MAX_TAGS
+) -> Callable[[object, str], tuple[T, ...]]:
+    """A parser for a list of values that `parse` accepts."""
+
+    def parsed(value: object, field: str) -> tuple[T, ...]:
+        if not isinstance(value, (list, tuple)):
+            raise Invalid.one(field, value, "must be a list")
+        if len(value) > limit:
+            raise Invalid.one(field, f"{len(value)} entries", f"must have at most {limit:,}")
+        found: list[T] = []
+        problems: list[Problem] = []
+        for at, item in enumerate(value):
+            try:
+                found.append(parse(item, f"{field}[{at}]"))
+            except Invalid as invalid:
+                problems.extend(invalid.problems)
+        if problems:
+            raise Invalid(problems)
+        return tuple(found)
+
+    return parsed
+
+
 def tag(value: object, field: str) -> str:
     """A tag's value: text of at most 100,000 characters, for there are prompts in tags."""
     return text(value, field, MAX_TAG)

@@ -26,6 +26,7 @@ from muster.domain.plan import (
     plan,
 )
 from muster.domain.records import FIRST_ENVIRONMENTS, Deployment, Earlier, Environment, Version
+from muster.domain.rule_references import check_environment_unnamed, check_named
 from muster.domain.snapshot import Plan, Snapshot
 
 MAX_EARLIER = 100
@@ -313,15 +314,25 @@ def _(change: c.SetEnvironment, before: Snapshot) -> Plan:
     check_expected(before.environment_touched(new.name), change.expected)
     if new == old:
         return Plan("", environment=new.name)
+    check_named(new, before)
     moved = old is not None and (old.target, old.stage, old.rank) != (new.target, new.stage, new.rank)
     if moved and (there := before.deployed_in(new.name)):
         raise Immutable(
             f"target, stage and rank of {new.name} cannot change while {len(there)} models are there, "
             f"{there[0]} among them; undeploy them first"
         )
-    verb = "Create" if old is None else "Update"
     edits = {path: codec.encode(codec.environment_to_dict(new))}
-    return Plan(f"{verb} environment {new.name}", environment=new.name, edits=edits)
+    return Plan(_told(old, new), environment=new.name, edits=edits)
+
+
+def _told(old: Environment | None, new: Environment) -> str:
+    if old is None:
+        return f"Create environment {new.name}"
+    if replace(old, rules=new.rules) != new or old.rules == new.rules:
+        return f"Update environment {new.name}"
+    if not new.rules.protects and old.rules.protects:
+        return f"Unprotect {new.name}"
+    return f"Protect {new.name}" if not old.rules.protects else f"Change the rules of {new.name}"
 
 
 @plan.register
@@ -334,6 +345,7 @@ def _(change: c.DeleteEnvironment, before: Snapshot) -> Plan:
             f"{len(there)} models are deployed in {change.environment}, {there[0]} among them; "
             "undeploy them first"
         )
+    check_environment_unnamed(change.environment, before)
     emptied = {
         deployment_path(change.environment, model): None for model in before.placed_in(change.environment)
     }

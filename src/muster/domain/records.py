@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from muster.domain.rules import NO_RULES, EnvironmentRules
+
 STAGES = ("development", "staging", "production", "archived")
 KINDS = ("model", "adapter", "prompt", "external")
 RELATIONS = ("finetuned", "adapter", "merged", "quantized", "distilled", "derived")
@@ -130,6 +132,14 @@ class Environment:
     stage: str | None = None
     description: str = ""
     allow_pickle: bool = False
+    rules: EnvironmentRules = NO_RULES
+
+    @property
+    def protected_stages(self) -> tuple[str, ...]:
+        """The stages that its rules hold for; none if it has no rules that protect."""
+        if not self.rules.protects:
+            return ()
+        return self.rules.stages or ((self.stage,) if self.stage is not None else ())
 
 
 FIRST_ENVIRONMENTS = (

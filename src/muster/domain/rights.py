@@ -30,6 +30,7 @@ ON_A_MODEL: Final[dict[type[c.Change], Right]] = {
     c.Evaluate: Right.WRITE,
 }
 # What runs somewhere takes the right on the model, or in the environment with the model in sight.
+_Placing = c.Deploy | c.RollBack | c.Undeploy | c.AttemptFailed | c.Observe
 PLACING: Final = (c.Deploy, c.RollBack, c.Undeploy, c.AttemptFailed, c.Observe)
 IN_AN_ENVIRONMENT: Final[dict[type[c.Change], Right]] = {
     c.SetEnvironment: Right.MANAGE,
@@ -60,7 +61,7 @@ def admit(change: c.Change, actor: c.Actor, before: Snapshot) -> None:
         case c.SetTeam(team):
             _need(actor, Right.MANAGE, access.right_for_team(before, actor, team), f"of team {team}")
         case c.Deploy() | c.RollBack() | c.Undeploy() | c.AttemptFailed() | c.Observe():
-            _placing(actor, change.model, change.environment, before)
+            _placing(actor, change, before)
         case c.SetEnvironment(environment):
             held = access.right_in(before, actor, environment.name)
             _need(actor, Right.MANAGE, held, f"in {environment.name}")
@@ -99,14 +100,31 @@ def _model(actor: c.Actor, change: c.Change, right: Right, before: Snapshot) -> 
     _need(actor, right, held, f"of model {name}")
 
 
-def _placing(actor: c.Actor, model: str, environment: str, before: Snapshot) -> None:
+def _placing(actor: c.Actor, change: _Placing, before: Snapshot) -> None:
+    model, environment = change.model, change.environment
     if access.right_on(before, actor, model) < Right.READ:
         raise NotFound("model", model)
     held = max(
         access.right_on(before, actor, model, environment),
         access.right_in(before, actor, environment, model),
     )
+    if held < Right.DEPLOY and access.is_among(before, actor.name, _named(change, before)):
+        held = access.limited(Right.DEPLOY, actor, model, environment)
     _need(actor, Right.DEPLOY, held, f"of model {model} or in {environment}")
+
+
+def _named(change: _Placing, before: Snapshot) -> tuple[str, ...]:
+    """Whom the environment's rules name for it, whatever their role; `protecting` says who else may not."""
+    environment = before.environment(change.environment)
+    if environment is None or isinstance(change, c.Observe):
+        return ()
+    rules = environment.rules
+    match change:
+        case c.Deploy():
+            return rules.deploy
+        case c.RollBack():
+            return rules.rollback
+    return (*rules.deploy, *rules.rollback)
 
 
 def _roles(actor: c.Actor, scope: str, name: str | None, before: Snapshot) -> None:

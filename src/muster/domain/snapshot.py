@@ -4,10 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from datetime import datetime
+from typing import Final, Protocol
 
 from muster.domain.messages import Entry
 from muster.domain.records import Deployment, Environment, Model, Version
+
+DECLARED: Final = "declared"
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What the log says of a model in an environment: from `time` on, version `number` was in `state`.
+
+    The state is `DECLARED` (`number` None: nothing was), or what the target was seen to be.
+    """
+
+    time: datetime
+    state: str
+    number: int | None
 
 
 class Snapshot(Protocol):
@@ -61,6 +76,13 @@ class Snapshot(Protocol):
 
     def authors(self, model: str, number: int) -> tuple[str, ...]:
         """Who registered the version or changed what it is: record, files, and when they were fixed."""
+        ...
+
+    def traces(self, environment: str, model: str) -> tuple[Trace, ...]:
+        """What was declared for the model there and what its target was seen to be, in that order.
+
+        Since the name is that model's. What instances outside report is not among it.
+        """
         ...
 
     def model_touched(self, name: str) -> str | None:

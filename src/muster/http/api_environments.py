@@ -9,11 +9,12 @@ from typing import Any, Final
 from litestar import Request, delete, get, patch, post
 from litestar.handlers import HTTPRouteHandler
 
-from muster.domain import codec, names, parse
+from muster.domain import codec, names, parse, rule_form
 from muster.domain.changes import DeleteEnvironment, SetEnvironment
 from muster.domain.parse import Form
 from muster.domain.placing import TARGETS
 from muster.domain.records import STAGES, Environment
+from muster.domain.rules import NO_RULES, Calendar
 from muster.http import schemas_deployed
 from muster.http.answers import Answer, conditional, encoded, listed, no_content, of_write
 from muster.http.paging import page
@@ -27,9 +28,13 @@ ENVIRONMENT: Final = f"{ENVIRONMENTS}/{{environment:str}}"
 _RANK: Final = 1_000_000
 
 
-def rules_from(form: Form, old: Environment) -> Environment:
-    """`old` with what the form says; null clears the stage and the description."""
+def environment_from(form: Form, old: Environment, calendar: Calendar) -> Environment:
+    """`old` with what the form says; null clears the stage, the description and the rules.
+
+    Of the rules, too, what is not said stays, and null takes one away.
+    """
     stage, description = form.has("stage"), form.has("description")
+    rules = rule_form.rules(calendar, old.rules)
     return replace(
         old,
         target=form.take("target", parse.one_of(TARGETS), old.target),
@@ -37,6 +42,7 @@ def rules_from(form: Form, old: Environment) -> Environment:
         stage=form.take("stage", parse.one_of(STAGES), None if stage else old.stage),
         description=form.take("description", parse.text, "" if description else old.description),
         allow_pickle=form.take("allow_pickle", parse.boolean, old.allow_pickle),
+        rules=form.take("rules", rules, NO_RULES if form.has("rules") else old.rules),
     )
 
 
@@ -67,7 +73,7 @@ async def environments(
 async def create(services: Given, asked: Asking) -> Answer[schemas_deployed.EnvironmentRecord]:
     form = asked.form()
     name = form.need("name", names.environment_name, "")
-    environment = rules_from(form, Environment(name))
+    environment = environment_from(form, Environment(name), services.calendar)
     reason = form.take("reason", parse.reason, "")
     form.close()
     change = SetEnvironment(environment, create=True)
@@ -97,14 +103,16 @@ async def update(
     services: Given, asked: Asking, environment: InPath
 ) -> Answer[schemas_deployed.EnvironmentRecord]:
     form = asked.form()
-    rules_from(form, Environment(environment))  # what is wrong with the body comes before what is not there
+    # What is wrong with the body comes before what is not there.
+    environment_from(form, Environment(environment), services.calendar)
     reason = form.take("reason", parse.reason, "")
     form.close()
 
     def change() -> SetEnvironment:
         old, touched = services.registry.environment(environment)
         # Made from the whole record as it was just seen: nobody's update is lost over it.
-        return SetEnvironment(rules_from(asked.form(), old), expected=touched)
+        wanted = environment_from(asked.form(), old, services.calendar)
+        return SetEnvironment(wanted, expected=touched)
 
     return await write(services, asked, reason, change, _answer(services, environment))
 

@@ -4,11 +4,53 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from muster.http.schemas import Body, Change, Config, EnvironmentName, Name, Reason, Sha256, Stage, Text
 
 # ------------------------------------------------------------ environments and deployments
+
+
+class ApprovalsNeeded(Body):
+    """So many members of a team have to approve."""
+
+    from_: Annotated[EnvironmentName, Meta(description="The team")] = field(name="from")
+    count: Annotated[int, Meta(ge=1, le=20)]
+
+
+class SoakTime(Body):
+    """A version must have run so long in another environment first."""
+
+    environment: EnvironmentName
+    hours: Annotated[float, Meta(gt=0, le=8_784)]
+
+
+class FreezeWindow(Body):
+    """A time during which nothing changes there, once or again and again (RFC 5545)."""
+
+    name: Name
+    dtstart: Annotated[str, Meta(description="A local time, as 2026-12-20T18:00")]
+    duration: Annotated[str | None, Meta(description="As P14D or PT62H; or else dtend")] = None
+    dtend: str | None = None
+    rrule: Annotated[str | None, Meta(description="As FREQ=WEEKLY;BYDAY=FR")] = None
+    timezone: Annotated[str | None, Meta(description="As Europe/Berlin; UTC if none is said")] = None
+
+
+class EnvironmentRulesRecord(Body):
+    """What holds for everything that says that a version is there. In an update null takes one away."""
+
+    deploy: Annotated[list[Text] | None, Meta(description="Who may deploy: ids of accounts, team:NAME")] = (
+        None
+    )
+    rollback: Annotated[list[Text] | None, Meta(description="Who may roll back")] = None
+    approvals: list[ApprovalsNeeded] | None = None
+    evidence: Annotated[list[Text] | None, Meta(description="As auc >= 0.9 by team:validation")] = None
+    reason: Annotated[bool | None, Meta(description="Whether every change takes a reason")] = None
+    soak: SoakTime | None = None
+    freeze: list[FreezeWindow] | None = None
+    stages: Annotated[list[str] | None, Meta(description="Stages that count as it; else its own")] = None
+    aliases: Annotated[list[Name] | None, Meta(description="Aliases that count as it")] = None
+    public: Annotated[bool | None, Meta(description="Whether predicting there takes no right")] = None
 
 
 class EnvironmentRecord(Struct):
@@ -18,6 +60,7 @@ class EnvironmentRecord(Struct):
     stage: str | None
     description: str
     allow_pickle: bool
+    rules: EnvironmentRulesRecord | UnsetType = UNSET
 
 
 class Environments(Struct):
@@ -32,6 +75,7 @@ class EnvironmentUpdate(Body):
     stage: Stage | None = None
     description: Text | None = None
     allow_pickle: bool | None = None
+    rules: EnvironmentRulesRecord | None = None
     reason: Reason | None = None
 
 

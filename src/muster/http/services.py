@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from muster.domain.changes import Actor
 from muster.domain.errors import MusterError
+from muster.domain.rules import Calendar
 from muster.service.deployer import Deployer
 from muster.service.gate import Gate, Sight
 from muster.service.inbox import Inbox
@@ -235,7 +236,11 @@ class Services:
     observer: Observer
     notary: Notary
     gateway: GatewayApp
+<<<<<<< HEAD
     telling: Telling
+=======
+    calendar: Calendar
+>>>>>>> dccaa8f (Give environments rules: who may deploy and roll back, a reason, soak, freezes, for all that says production)
     up_to_date: Callable[[], bool]
     recorded: Callable[[Callable[[Sequence[Logged]], None]], None]
     allowed_hosts: Sequence[str] = ()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -230,6 +231,7 @@ def with_files(record: bytes, files: Sequence[Artifact]) -> Version:
     return replace(version, files=tuple(files)) if files else version
 
 
+@lru_cache(maxsize=256)
 def environment_of(record: bytes) -> Environment:
     """The environment that a record says."""
     return codec.environment_from_dict(_decoded(record))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 
-from sqlalchemy import Integer, Text, bindparam, literal_column, select
+from sqlalchemy import Integer, Text, and_, bindparam, func, literal_column, or_, select
 
 from muster.domain.messages import AUTHORING, Entry
 from muster.domain.records import Artifact, Deployment, Environment, Model, Version
+from muster.domain.snapshot import DECLARED, Trace
 from muster.index.database import Row, Values, sql, translated
-from muster.index.entries import logged
+from muster.index.entries import logged, moment
 from muster.index.rows import (
     deployment_of,
     environment_of,
@@ -70,9 +71,16 @@ _DEPLOYED_IN = sql(
 _PLACED_IN = sql(
     select(deployments.c.model).where(deployments.c.environment == _environment).order_by(deployments.c.model)
 )
+# Where the name was another model's, which has another since.
+_vacated = select(func.coalesce(func.max(changes.c.position), literal_column("0"))).where(
+    changes.c.renamed == _model
+)
 _WAS_DEPLOYED = sql(
     select(placements.c.position).where(
-        placements.c.environment == _environment, placements.c.model == _model, placements.c.number == _number
+        placements.c.environment == _environment,
+        placements.c.model == _model,
+        placements.c.number == _number,
+        placements.c.position > _vacated.scalar_subquery(),
     )
 )
 _AUTHORS = sql(
@@ -85,6 +93,23 @@ _AUTHORS = sql(
         touches.c.kind.in_([literal_column(f"'{kind}'") for kind in AUTHORING]),
     )
     .order_by(touches.c.position)
+)
+# Not by the kind's index: all models' observations are in it.
+_TRACES = sql(
+    select(changes.c.time_us, changes.c.deployed, changes.c.observed, changes.c.number)
+    .where(
+        changes.c.model == _model,
+        changes.c.environment == _environment,
+        changes.c.position > _vacated.scalar_subquery(),
+        or_(
+            changes.c.deployed.is_not(None),
+            and_(
+                changes.c.kind.concat(literal_column("''")) == literal_column("'observe'"),
+                changes.c.instance.is_(None),
+            ),
+        ),
+    )
+    .order_by(changes.c.position)
 )
 _MODEL_TOUCHED = sql(
     select(changes.c.commit_id)
@@ -133,6 +158,12 @@ _DOCUMENT_LOG = sql(
 def inside(folder: str) -> dict[str, str]:
     """The bounds between which the paths below `folder` lie."""
     return {"first": f"{folder}/", "beyond": f"{folder}0"}  # 0 follows / in ASCII
+
+
+def _trace(time_us: int, deployed: str | None, observed: str | None, number: int | None) -> Trace:
+    if deployed is None:
+        return Trace(moment(time_us), observed or "", number)
+    return Trace(moment(time_us), DECLARED, int(deployed) if deployed.isdecimal() else None)
 
 
 class SqlSnapshot:
@@ -211,6 +242,11 @@ class SqlSnapshot:
     def authors(self, model: str, number: int) -> tuple[str, ...]:
         rows = self._logged(_AUTHORS, {"model": model, "number": number})
         return tuple(dict.fromkeys(row[0] for row in rows))
+
+    def traces(self, environment: str, model: str) -> tuple[Trace, ...]:
+        return tuple(
+            _trace(*row) for row in self._logged(_TRACES, {"environment": environment, "model": model})
+        )
 
     def model_touched(self, name: str) -> str | None:
         return self._commit(_MODEL_TOUCHED, {"model": name})

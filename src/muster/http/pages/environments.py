@@ -13,7 +13,7 @@ from muster.domain.errors import MusterError
 from muster.domain.parse import Form
 from muster.domain.placing import TARGETS
 from muster.domain.records import STAGES, Environment
-from muster.http.api_environments import rules_from
+from muster.http.api_environments import environment_from
 from muster.http.pages.effect_view import Subject
 from muster.http.pages.environments_view import environment_view, listed
 from muster.http.pages.forms import FromForm, Posted, or_again, problems, status_of
@@ -68,7 +68,7 @@ async def create(page: Viewed, posted: FromForm) -> Response[bytes]:
     async def work() -> Response[bytes]:
         form = _form(posted)
         name = form.need("name", names.environment_name, "")
-        new = rules_from(form, Environment(name))
+        new = environment_from(form, Environment(name), page.services.calendar)
         reason = form.take("reason", parse.reason, "")
         form.close()
         recorded = await page.submit(SetEnvironment(new, create=True), reason)
@@ -88,7 +88,7 @@ async def update(page: Viewed, posted: FromForm, environment: InPath) -> Respons
         old, _ = page.services.registry.environment(environment)
         form = _form(posted)
         form.take("name", parse.text, "")
-        new = rules_from(form, old)
+        new = environment_from(form, old, page.services.calendar)
         reason = form.take("reason", parse.reason, "")
         form.close()
         change = SetEnvironment(new, expected=posted.text("touched") or None)
