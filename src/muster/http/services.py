@@ -236,11 +236,8 @@ class Services:
     observer: Observer
     notary: Notary
     gateway: GatewayApp
-<<<<<<< HEAD
     telling: Telling
-=======
     calendar: Calendar
->>>>>>> dccaa8f (Give environments rules: who may deploy and roll back, a reason, soak, freezes, for all that says production)
     up_to_date: Callable[[], bool]
     recorded: Callable[[Callable[[Sequence[Logged]], None]], None]
     allowed_hosts: Sequence[str] = ()
