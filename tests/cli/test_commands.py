@@ -223,8 +223,53 @@ def test_the_audit_log_is_written_out(muster: Run, terminal: Terminal, model: st
     assert json.loads(lines[0])["reason"] == "=1+1"
     [row] = csv.DictReader(io.StringIO(muster("export", "--model", model, "--format", "csv")))
     assert (row["reason"], row["change"]) == ("'=1+1", "register")
-    assert "Wrote 1 changes" in muster("export", "--model", model, "--output", f"{model}.jsonl")
+    assert "bytes to" in muster("export", "--model", model, "--output", f"{model}.jsonl")
     assert len((terminal.folder / f"{model}.jsonl").read_text().splitlines()) == 1
+    assert "=1+1" in muster("export", "changelog", "--model", model)
+    assert "needs --model" in muster("export", "changelog", exit_code=2)
+    assert "goes only with --output" in muster("export", "--sign", exit_code=2)
+
+
+def test_what_is_exported_is_signed_and_checked_with_the_public_key(
+    muster: Run, terminal: Terminal, model: str
+) -> None:
+    muster("register", model, "v1")
+    key = muster("checkpoint", "key").strip()
+    (terminal.folder / "registry.pem").write_text(muster("checkpoint", "key", "--pem"))
+    for words in (("audit",), ("audit", "--format", "csv", "--kind", "register"), ("changelog",)):
+        muster("export", *words, "--model", model, "--sign", "-o", model)
+        assert "is what was signed" in muster("verify", "--export", model, "--key", "registry.pem")
+        file = terminal.folder / model
+        content = file.read_bytes()
+        file.write_bytes(content[:-2] + b"?" + content[-1:])
+        assert "not those that were signed" in muster("verify", "--export", model, "--key", key, exit_code=1)
+        file.write_bytes(content[:-1])
+        assert "were signed" in muster("verify", "--export", model, "--key", key, exit_code=1)
+    muster("verify", "--export", model, exit_code=2)
+    muster("verify", "--export", "nothing", "--key", key, exit_code=2)
+
+
+def test_a_clone_is_checked_against_what_was_signed(
+    muster: Run, answer: Callable[..., Any], terminal: Terminal, model: str
+) -> None:
+    muster("register", model, "v1")
+    assert "Would: Sign commit" in muster("checkpoint", "--dry-run")
+    signed = answer("checkpoint")
+    assert answer("checkpoint") == signed
+    assert answer("checkpoint", "list", "--limit", "1")["items"] == [signed]
+    assert signed["commit"] in muster("checkpoint", "list")
+    muster("checkpoint", "file", "-o", "statements.jsonl")
+    assert muster("checkpoint", "file") == (terminal.folder / "statements.jsonl").read_text()
+    key = muster("checkpoint", "key").strip()
+    where = ("--against", "statements.jsonl", "--key", key, "--clone", "registry/registry.git")
+    assert "The history is what was signed" in muster("verify", *where)
+    muster("register", model, "v2")
+    assert "The last 1 commits came after the last checkpoint" in muster("verify", *where)
+    before = f"{signed['commit']}~1"
+    assert answer("verify", *where, "--ref", before, exit_code=1)["problems"]
+    assert "must be given" in muster("verify", "--against", "statements.jsonl", exit_code=2)
+    assert "must be a file" in muster("verify", "--against", "nothing", "--key", key, exit_code=2)
+    assert "Git repository not found" in muster("verify", *where[:-1], "out", exit_code=3)
 
 
 # ------------------------------------------------------------ dry runs

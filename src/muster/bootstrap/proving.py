@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 from muster.bootstrap.folder import Folder
+from muster.domain.codec import canonical
 from muster.domain.errors import Invalid
+from muster.domain.exports import read_signature
 from muster.domain.lineage import asked_of, disagreements, followed
 from muster.domain.messages import rfc3339
 from muster.domain.records import Json
@@ -23,6 +27,8 @@ from muster.service.follow import Follower
 from muster.service.notary import Copy, Notary
 from muster.service.ports import Clock, History, Index
 from muster.settings import Settings
+
+_PIECE: Final = 1 << 20
 
 
 def notary(
@@ -67,7 +73,7 @@ def prove(against: Sequence[Path], key: str, clone: Path, ref: str, *, objects: 
     """
     require_git()
     public = PublicKey.found(key, "--key")
-    copies = [(str(path), read_all(_content(path), public.valid)) for path in against]
+    copies = [(str(path), read_all(_content(path, "--against"), public.valid)) for path in against]
     several = len(copies) > 1
     problems = [
         f"{name}: {problem}" if several else problem for name, copy in copies for problem in copy.problems
@@ -101,15 +107,36 @@ def _facts(head: str, commits: int, best: Read) -> dict[str, Json]:
     }
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path, option: str) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise Invalid.one(
-            "--against", str(path), f"must be a file that can be read ({error.strerror})"
-        ) from error
+        raise _unreadable(path, option, error) from error
+
+
+def _unreadable(path: Path, option: str, error: OSError) -> Invalid:
+    return Invalid.one(option, str(path), f"must be a file that can be read ({error.strerror})")
 
 
 def every(settings: Settings) -> timedelta | None:
     """How often a checkpoint is made; None: never unasked."""
     return timedelta(seconds=settings.checkpoint_every_s) if settings.checkpoint_every_s else None
+
+
+def prove_export(file: Path, signature: Path, key: str) -> tuple[list[str], dict[str, Json]]:
+    """What is wrong with an export by its signature, a sentence each; and what was signed.
+
+    Raises:
+        Invalid: a file or the key cannot be read, or the signature is none.
+    """
+    public = PublicKey.found(key, "--key")
+    said, signed = read_signature(_content(signature, "--export").removesuffix(b"\n"))
+    problems = []
+    if not public.valid(canonical(said.fields()), signed):
+        problems.append("the signature is not of this key, or was changed after it was made")
+    try:
+        with file.open("rb") as exported:
+            problems += said.differences(iter(partial(exported.read, _PIECE), b""))
+    except OSError as error:
+        raise _unreadable(file, "--export", error) from error
+    return problems, said.fields()

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import re
-import sys
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any, Final, Literal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from muster.cli.call import Call, command
-from muster.cli.completing import models, refs
+from muster.cli.completing import refs
 from muster.cli.options import ByActor, InEnvironment, Kinds, Limit, Since, Until
 from muster.domain.errors import Invalid, NotFound
 from muster.domain.views import before_import
@@ -23,30 +18,12 @@ if TYPE_CHECKING:
     from muster.client import Client
 
 PANEL: Final = "What happened"
-COLUMNS: Final = (
-    "time",
-    "actor",
-    "verified",
-    "change",
-    "model",
-    "number",
-    "environment",
-    "deployed",
-    "observed",
-    "instance",
-    "digest",
-    "reason",
-    "message",
-    "commit",
-    "position",
-)
 
 
 def add(app: typer.Typer) -> None:
     """Give `app` these commands."""
     command(app, panel=PANEL)(log)
     command(app, panel=PANEL)(diff)
-    command(app, panel=PANEL)(export)
 
 
 def log(
@@ -167,60 +144,3 @@ def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
             yield from _leaves(item, f"{name}.{key}" if name else key)
     else:
         yield name, value
-
-
-def export(
-    call: Call,
-    form: Annotated[Literal["jsonl", "csv"], typer.Option("--format", help="JSON lines, or CSV")] = "jsonl",
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write here, not to the output")
-    ] = None,
-    model: Annotated[
-        str | None, typer.Option("--model", metavar="NAME", help="Only this model's", autocompletion=models)
-    ] = None,
-    env: InEnvironment = None,
-    by: ByActor = None,
-    kind: Kinds = None,
-    since: Since = None,
-    until: Until = None,
-) -> None:
-    """Write the audit log out, newest first: every change with actor, reason and commit.
-
-    In CSV a text that a spreadsheet would take for a formula gets an apostrophe in front.
-    """
-    with call.connected() as session, ExitStack() as stack:
-        found = session.client.every_change(
-            model=model, environment=env, actor=by, kinds=kind or (), since=since, until=until
-        )
-        try:
-            out = (
-                stack.enter_context(output.open("w", newline="", encoding="utf-8")) if output else sys.stdout
-            )
-        except OSError as error:
-            raise Invalid.one("--output", str(output), f"must be writable ({error.strerror})") from error
-        count = _as_csv(found, out) if form == "csv" else _as_lines(found, out)
-    if output is not None:
-        call.note(f"Wrote {count:,} changes to {output}.")
-
-
-def _as_lines(changes: Iterable[dict[str, Any]], out: IO[str]) -> int:
-    count = 0
-    for change in changes:
-        out.write(json.dumps(change, ensure_ascii=False, sort_keys=True) + "\n")
-        count += 1
-    return count
-
-
-def _as_csv(changes: Iterable[dict[str, Any]], out: IO[str]) -> int:
-    writer = csv.writer(out)
-    writer.writerow(COLUMNS)
-    count = 0
-    for change in changes:
-        writer.writerow([_harmless(change.get(column)) for column in COLUMNS])
-        count += 1
-    return count
-
-
-def _harmless(value: object) -> object:
-    """A text that no spreadsheet takes for a formula."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t")) else value

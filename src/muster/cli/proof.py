@@ -10,6 +10,7 @@ import typer
 
 from muster.cli.admin import PANEL
 from muster.cli.call import Call, command
+from muster.cli.exporting import signature_of
 from muster.cli.options import DryRun, Limit
 from muster.cli.server_part import imported
 from muster.domain.errors import Invalid
@@ -41,6 +42,10 @@ def verify(
     ref: Annotated[
         str, typer.Option("--ref", metavar="REF", help="The branch or commit of the clone that is checked")
     ] = "HEAD",
+    exported: Annotated[
+        Path | None,
+        typer.Option("--export", metavar="FILE", help="Check an export against the signature in FILE.sig"),
+    ] = None,
     objects: Annotated[
         bool, typer.Option("--objects", help="Read every object of the clone, too, as `git fsck` does")
     ] = False,
@@ -49,10 +54,15 @@ def verify(
 
     With --against no home and no server are needed: a clone's history is checked
     against what was signed, and an edited, dropped, moved or back-dated commit is found.
+    With --export neither is needed to check what `muster export --sign` wrote.
     """
-    if against:
-        if key is None:
-            raise Invalid.one("--key", key, "must be given: what `muster checkpoint key` printed")
+    if (against or exported) and key is None:
+        raise Invalid.one("--key", key, "must be given: what `muster checkpoint key` printed")
+    if exported and key:
+        _prove_export(call, exported, key)
+        if not against:
+            return
+    if against and key:
         _prove(call, against, key, clone, ref, objects=objects)
         return
     from muster.cli.session import require_home
@@ -82,6 +92,15 @@ def _prove(call: Call, against: list[Path], key: str, clone: Path, ref: str, *, 
         call.note(
             f"The last {beyond:,} commits came after the last checkpoint: nothing is signed of them yet."
         )
+
+
+def _prove_export(call: Call, exported: Path, key: str) -> None:
+    problems, facts = imported("muster.bootstrap.proving").prove_export(exported, signature_of(exported), key)
+    agrees = f"{exported} is what was signed, up to commit {facts['commit']}."
+    found = {"export": str(exported), "problems": problems, **facts}
+    call.emit(found, lambda: "\n".join(problems) or agrees)
+    if problems:
+        raise typer.Exit(1)
 
 
 def _agrees(facts: dict[str, Any]) -> str:

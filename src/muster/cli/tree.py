@@ -8,6 +8,7 @@ from muster.cli import (
     admin,
     describing,
     environments,
+    exporting,
     history,
     keeping,
     moving,
@@ -27,6 +28,7 @@ versions.add(app)
 pushing.add(app)
 describing.add(app)
 history.add(app)
+exporting.add(app)
 moving.add(app)
 webhooks.add(app)
 admin.add(app)

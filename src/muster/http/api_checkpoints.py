@@ -8,6 +8,7 @@ from typing import Final
 from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 
+from muster.domain.errors import Denied
 from muster.domain.records import Json
 from muster.http import schemas_proof
 from muster.http.answers import Answer, encoded
@@ -21,10 +22,21 @@ CHECKPOINTS: Final = "/api/v1/checkpoints"
 LINES: Final = "application/jsonl"
 
 
+def check_sees_all(services: Services) -> None:
+    """Let pass who may see the whole registry, which is what statements are about. Raises Denied."""
+    if not services.whole:
+        raise Denied.one(
+            "access",
+            "signed statements are about the whole registry, and you may see a part of it",
+            "an administrator can give you the role viewer on the registry",
+        )
+
+
 @get(CHECKPOINTS, summary="List signed statements, newest first")
 async def checkpoints(
     services: Given, limit: Limit = 100, after: After = None
 ) -> Answer[schemas_proof.Checkpoints]:
+    check_sees_all(services)
     before = place(after, 0) or None
     return Answer(encoded(await services.pools.reads.run(partial(_page, services, limit, before))))
 
@@ -44,6 +56,7 @@ def _page(services: Services, limit: int, before: int | None) -> dict[str, Json]
 
 @get(f"{CHECKPOINTS}/file", summary="Download all signed statements, a line each", opt={"media": LINES})
 async def file(services: Given) -> Response[bytes]:
+    check_sees_all(services)
     content = await services.pools.reads.run(services.notary.content)
     return Response(content, media_type=LINES)
 
@@ -60,6 +73,7 @@ async def key(services: Given) -> Answer[schemas_proof.PublicKeyRecord]:
 @post(CHECKPOINTS, status_code=201, summary="Sign where the history is now", opt={"also": {200: None}})
 async def sign(services: Given, asked: Asking) -> Answer[schemas_proof.StatementRecord]:
     """Asked again while nothing was recorded it answers with the same checkpoint and 200."""
+    check_sees_all(services)
     asked.form().close()
     if asked.dry_run:
         due = await services.pools.writes.run(services.notary.foreseen)

@@ -38,6 +38,19 @@ class Checkpoints(Struct):
     copies: list[CopyRecord]
 
 
+class ExportSignature(Struct):
+    """What is signed of an export: `asked` are its filters, `commit` is the one that it was made at."""
+
+    format: str
+    asked: dict[str, str]
+    written: str
+    commit: str
+    position: int
+    size: int
+    sha256: str
+    signature: str
+
+
 class PublicKeyRecord(Struct):
     key: str
     pem: str

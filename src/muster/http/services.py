@@ -16,6 +16,7 @@ from muster.domain.changes import Actor
 from muster.domain.errors import MusterError
 from muster.domain.rules import Calendar
 from muster.service.deployer import Deployer
+from muster.service.exports import Exports
 from muster.service.gate import Gate, Sight
 from muster.service.inbox import Inbox
 from muster.service.mirroring import Mirrored
@@ -247,14 +248,18 @@ class Services:
     pools: Pools = field(default_factory=Pools)
     changes: Changes = field(default_factory=Changes)
     outcomes: Outcomes = field(default_factory=Outcomes)
+    whole: bool = True
     seen: OrderedDict[Sight, Services] = field(default_factory=OrderedDict)
     standings: Standings = field(init=False)
     rosters: Rosters = field(init=False)
+    exports: Exports = field(init=False)
 
     def __post_init__(self) -> None:
         self.recorded(self.changes.poke)
         object.__setattr__(self, "standings", Standings(self.registry.index, self.observer))
         object.__setattr__(self, "rosters", Rosters(self.registry.index))
+        exports = Exports(self.registry.index, self.past, self.notary.signer, whole=self.whole)
+        object.__setattr__(self, "exports", exports)
 
     def seen_by(self, actor: Actor) -> Services:
         """The same as far as the actor sees: this itself for who sees everything."""
@@ -269,6 +274,7 @@ class Services:
                 self,
                 registry=self.registry.seen_through(index, history),
                 past=Past(index, history),
+                whole=False,
                 recorded=lambda _: None,  # `changes`, which is shared, is told already
             )
             self.seen[sight] = found
