@@ -227,6 +227,7 @@ class Services:
     `gateway` is the ASGI application for `/serve`; `recorded` is given a listener
     that is to be told, in any thread, of what was recorded. `allowed_hosts` are
     names that a request's Host may hold beside those of the loopback interface.
+    `whole` says whether all of the registry is seen.
     """
 
     registry: Registry

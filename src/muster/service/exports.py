@@ -15,7 +15,7 @@ from muster.domain.exports import ExportSignature, Written
 from muster.domain.messages import rfc3339
 from muster.service.notary import Signer
 from muster.service.past import Past
-from muster.service.ports import Index
+from muster.service.ports import IndexReads
 from muster.service.registry import change_view
 from muster.service.values import ChangeFilter, Logged
 
@@ -51,7 +51,7 @@ class Export:
 class Exports:
     """Writes exports. What it gives is read from the index a thousand changes at a time, and blocks."""
 
-    def __init__(self, index: Index, past: Past, signer: Signer, *, whole: bool) -> None:
+    def __init__(self, index: IndexReads, past: Past, signer: Signer, *, whole: bool) -> None:
         """`whole`: whether `index` shows the whole registry, or what somebody may see of it."""
         self._index = index
         self._whole = whole
