@@ -30,20 +30,19 @@ def files(home: Path, *, secrets: bool) -> Iterator[Path]:
         at = Path(folder).relative_to(home)
         # Backwards: of a repository the references come before the objects that they need.
         folders[:] = sorted((n for n in folders if not _left_out(at / n, secrets=secrets)), reverse=True)
-        for name in sorted(names):
-            # A dot begins the name of what is being written in the place of something else.
-            if not (
-                _left_out(at / name, secrets=secrets) or name.startswith(".") or name.endswith(_BESIDE_SQLITE)
-            ):
-                yield at / name
+        yield from (at / name for name in sorted(names) if not _left_out(at / name, secrets=secrets))
 
 
 def _left_out(path: Path, *, secrets: bool) -> bool:
     first, *rest = path.parts
+    if first == _UPLOADS:  # where names are those of users
+        return len(rest) == 1 and rest[0] in _PASSING
     return (
         first in _ELSEWHERE
         or (first == SECRETS and not secrets)
-        or (first == _UPLOADS and len(rest) == 1 and rest[0] in _PASSING)
+        or path.name.endswith(_BESIDE_SQLITE)
+        # What is being written, to take the place of something else.
+        or (first == SECRETS and path.name.startswith("."))
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -43,9 +43,7 @@ def take_clone(repository: Repository, source: str, surroundings: Mapping[str, s
     wanted = {f"{_LOOKED_AT}/{at}": ref for at, ref in enumerate(refs)}
     specs = [f"+{ref}:{goal}" for goal, ref in wanted.items()]
     fetch(repository, source, *specs, surroundings=surroundings)
-    heads = {
-        goal: asked(repository, "rev-parse", "--verify", "--quiet", goal).decode().strip() for goal in wanted
-    }
+    heads = _heads(repository, source, wanted)
     longest = sorted(wanted, key=lambda goal: count(repository, heads[goal]), reverse=True)
     passed_over = []
     for goal in longest:
@@ -70,6 +68,16 @@ def _branches(repository: Repository, source: str, surroundings: Mapping[str, st
         for ref in refs
         if ref == BRANCH or (ref.startswith("refs/remotes/") and ref.endswith(f"/{_NAME}"))
     ]
+
+
+def _heads(repository: Repository, source: str, refs: Iterable[str]) -> dict[str, str]:
+    """The commits of these references. Raises Invalid: Git does not fetch from a shallow clone."""
+    said = asked(repository, "for-each-ref", "--format=%(refname) %(objectname)", _LOOKED_AT).decode()
+    found = dict(line.split(" ") for line in said.splitlines())
+    if found.keys() != set(refs):
+        rule = "must have the whole history: this is a shallow clone (`git fetch --unshallow` completes it)"
+        raise Invalid.one("--from-clone", source, rule)
+    return found
 
 
 def _foreign(repository: Repository, head: str) -> str | None:

@@ -12,8 +12,8 @@ from muster.gitstore.bulk import unquoted
 from muster.gitstore.repository import Repository
 from muster.gitstore.talking import asked
 
-# See `domain.filing`: a name holds no `/` in a path.
-_FILE: Final = re.compile(rb"models/[^/]+/[^/]+/versions/[0-9]+/files/")
+# What `lfs.ATTRIBUTES` says is a pointer: files of versions, reports of their evaluations.
+_FILE: Final = re.compile(rb"models/(?:[^/]+/)+files/")
 
 
 @dataclass(frozen=True, slots=True)
