@@ -262,9 +262,10 @@ ROUTES: Final[dict[tuple[str, str], Handler]] = {
 
 
 def handler(webhooks: Webhooks, handle: Handler) -> Callable[[Call], Awaitable[Answer]]:
-    """`handle` in a thread of its own: it writes a file, and looks names up."""
+    """`handle` for admins, in a thread of its own: it writes a file, and looks names up."""
 
     async def answer(call: Call) -> Answer:
+        call.services.gate.check_may_tell(call.actor)
         return await call.services.pools.writes.run(partial(handle, call, webhooks))
 
     return answer

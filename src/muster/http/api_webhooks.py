@@ -1,16 +1,18 @@
 """`/api/v1/webhooks`: who is told of what happens, and what became of each message.
 
 They are not in the registry: nothing here makes a commit, and nothing is in the history.
+A webhook is told of everything, so all of this is for admins of the registry.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Annotated, Any, Final, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final, TypeVar, cast
 
-from litestar import delete, get, patch, post
-from litestar.handlers import HTTPRouteHandler
+from litestar import Router, delete, get, patch, post
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
 from litestar.params import QueryParameter
 
 from muster.domain import names, parse
@@ -84,6 +86,13 @@ def _wanted(form: Form, before: Wanted) -> Wanted:
         models=form.take("models", _models, before.models),
         environments=form.take("environments", _environments, before.environments),
     )
+
+
+def _admins(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Let pass who may do everything. Raises Denied."""
+    scope = cast(Mapping[str, Any], connection.scope)
+    services, actor = scope["services"], scope["actor"]
+    services.gate.check_may_tell(actor)
 
 
 # ------------------------------------------------------------ answers
@@ -312,6 +321,8 @@ async def recover(services: Given, asked: Asking, webhook: InPath) -> Answer[sch
     return await _blocking(services, work)
 
 
-def routes() -> list[HTTPRouteHandler]:
+def routes() -> list[Router]:
     """All routes of webhooks."""
-    return [webhooks, create, webhook, update, remove, renew, ping, deliveries, delivery, redeliver, recover]
+    about = [webhooks, create, webhook, update, remove, renew, ping]
+    told = [deliveries, delivery, redeliver, recover]
+    return [Router("/", route_handlers=[*about, *told], guards=[_admins])]

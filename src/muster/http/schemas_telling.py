@@ -113,4 +113,4 @@ class Recovered(Struct):
 class Ended(Struct):
     """The data of the event `end`."""
 
-    reason: Literal["until", "shutdown"]
+    reason: Literal["until", "shutdown", "access"]

@@ -227,7 +227,7 @@ class Services:
     `gateway` is the ASGI application for `/serve`; `recorded` is given a listener
     that is to be told, in any thread, of what was recorded. `allowed_hosts` are
     names that a request's Host may hold beside those of the loopback interface.
-    `whole` says whether all of the registry is seen.
+    `whole` says whether all of the registry is seen; where not, `everything` is what sees it.
     """
 
     registry: Registry
@@ -251,6 +251,7 @@ class Services:
     outcomes: Outcomes = field(default_factory=Outcomes)
     whole: bool = True
     seen: OrderedDict[Sight, Services] = field(default_factory=OrderedDict)
+    everything: Services | None = None
     standings: Standings = field(init=False)
     rosters: Rosters = field(init=False)
     exports: Exports = field(init=False)
@@ -263,7 +264,9 @@ class Services:
         object.__setattr__(self, "exports", exports)
 
     def seen_by(self, actor: Actor) -> Services:
-        """The same as far as the actor sees: this itself for who sees everything."""
+        """The same as far as the actor sees: the whole for who sees everything."""
+        if self.everything is not None:
+            return self.everything.seen_by(actor)
         sight = self.gate.sight(actor)
         if sight is None:
             return self
@@ -276,6 +279,7 @@ class Services:
                 registry=self.registry.seen_through(index, history),
                 past=Past(index, history),
                 whole=False,
+                everything=self,
                 recorded=lambda _: None,  # `changes`, which is shared, is told already
             )
             self.seen[sight] = found

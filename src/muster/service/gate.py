@@ -223,6 +223,19 @@ class Gate:
                 for each in self._index.models_with_access()
             )
 
+    def check_may_tell(self, actor: Actor) -> None:
+        """Let pass who may have others told of everything that happens, by webhook.
+
+        Raises:
+            Denied: they are no admin.
+        """
+        if self.right_anywhere(actor) < Right.ADMIN:
+            raise Denied.one(
+                "access",
+                f"webhooks are told of everything, and {actor.name} is no admin of the registry",
+                "an admin can make and change them",
+            )
+
     def may_predict(self, actor: Actor | None, environment: str, model: str) -> bool:
         """Whether requests to what is served there are theirs to send; None: nobody knows whose."""
         view = self._now()

@@ -50,29 +50,32 @@ def place(log: ChangeLog, text: str, field: str) -> int:
     return found.position
 
 
+def beginning(log: ChangeLog, since: datetime | None) -> int:
+    """The position after which a time begins; without one that of the newest change."""
+    last = log.newest() if since is None else _before(log, since)
+    return last.position if last else 0
+
+
+def _before(log: ChangeLog, time: datetime) -> Logged | None:
+    try:
+        return log.at(time - _INSTANT)
+    except OverflowError:  # the first instant of all
+        return None
+
+
 class Following:
-    """One follower's place in the log. Reads block; one thread at a time."""
+    """One follower's place in the log, after `position`. Reads block; one thread at a time."""
 
-    def __init__(self, log: ChangeLog, wanted: ChangeFilter, after: int | None) -> None:
-        """From after that position; without one from `wanted.since`, without that from now on."""
-        self._log = log
+    def __init__(self, wanted: ChangeFilter, position: int) -> None:
         self._wanted = wanted
-        self.position = self._start() if after is None else after
+        self.position = position
 
-    def _start(self) -> int:
-        since = self._wanted.since
-        last = self._log.newest() if since is None else self._before(since)
-        return last.position if last else 0
+    def take(self, log: ChangeLog) -> tuple[list[Logged], bool]:
+        """What comes next of what is wanted, and whether that was all there is for now.
 
-    def _before(self, time: datetime) -> Logged | None:
-        try:
-            return self._log.at(time - _INSTANT)
-        except OverflowError:  # the first instant of all
-            return None
-
-    def take(self) -> tuple[list[Logged], bool]:
-        """What comes next of what is wanted, and whether that was all there is for now."""
-        batch = self._log.changes_after(self.position, BATCH)
+        `log` is the log as far as the follower sees just now.
+        """
+        batch = log.changes_after(self.position, BATCH)
         if batch:
             self.position = batch[-1].position
         return [each for each in batch if matches(self._wanted, each.entry)], len(batch) < BATCH
