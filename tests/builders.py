@@ -11,7 +11,8 @@ from typing import Any
 import muster.domain.evaluations
 import muster.domain.filing
 import muster.domain.granting
-import muster.domain.placing  # noqa: F401  they register their plans
+import muster.domain.placing
+import muster.domain.ruling  # noqa: F401  they register their plans
 from muster.domain import changes as c
 from muster.domain import documents
 from muster.domain.errors import MusterError

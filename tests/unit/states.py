@@ -10,7 +10,8 @@ from typing import Any
 import muster.domain.evaluations
 import muster.domain.filing
 import muster.domain.granting
-import muster.domain.placing  # noqa: F401  they register their plans
+import muster.domain.placing
+import muster.domain.ruling  # noqa: F401  they register their plans
 from muster.domain import changes as c
 from muster.domain import codec, lfs
 from muster.domain.documents import is_document
@@ -145,6 +146,10 @@ class State:
     def version(self, model: str, number: int) -> Version | None:
         version = self.versions.get((model, number))
         return version and replace(version, files=tuple(self._files(model, number)))
+
+    def version_record(self, model: str, number: int) -> dict[str, Any] | None:
+        version = self.version(model, number)
+        return None if version is None or version.state == "deleted" else self.record(model, number)
 
     def _files(self, model: str, number: int) -> Iterable[Artifact]:
         under = file_path(model, number, "")

@@ -25,6 +25,7 @@ from muster.domain.errors import Conflict, MusterError, NotFound, Unavailable
 from muster.domain.judging import Rules
 from muster.domain.protecting import EnvironmentJudge
 from muster.domain.rights import admit
+from muster.domain.upholding import Upholding
 from muster.gitstore.builder_process import BuilderProcess
 from muster.gitstore.history import GitHistory
 from muster.gitstore.litter import sweep
@@ -35,6 +36,7 @@ from muster.gitstore.store import GitStore
 from muster.gitstore.upkeep import Upkeep
 from muster.index.checkpoints import Checkpoints
 from muster.index.store import SqlIndex
+from muster.policies.cel import Cel
 from muster.service.committer import Committer
 from muster.service.deployer import Deployer
 from muster.service.follow import Follower
@@ -65,7 +67,7 @@ _BETWEEN_S: Final = 0.5
 
 CALENDAR: Final = FreezeCalendar()
 # Every change has to pass all of these, whichever door it came through.
-RULES: Final = Rules(admit, judges=(evaluations.judge, EnvironmentJudge(CALENDAR)))
+RULES: Final = Rules(admit, judges=(evaluations.judge, EnvironmentJudge(CALENDAR), Upholding(Cel())))
 
 
 def now() -> datetime:

@@ -25,7 +25,7 @@ from muster.domain.changes import Actor
 from muster.domain.errors import Invalid
 from muster.domain.names import access_path, actor_id, environment_name, segment
 from muster.domain.records import Json, Model
-from muster.domain.snapshot import Snapshot
+from muster.domain.snapshot import Records, Snapshot
 
 AccountKind = Literal["person", "service"]
 ACCOUNT_KINDS: Final = ("person", "service")
@@ -206,29 +206,29 @@ def account_from_bytes(data: bytes) -> Account:
 # ------------------------------------------------------------ reading
 
 
-def controlled(before: Snapshot) -> bool:
+def controlled(before: Records) -> bool:
     """Whether access is controlled: somebody has been given a role on the registry."""
     return before.document(REGISTRY) is not None
 
 
-def account(before: Snapshot, name: str) -> Account | None:
+def account(before: Records, name: str) -> Account | None:
     """The account of that id."""
     data = before.document(account_path(name))
     return account_from_bytes(data) if data is not None else None
 
 
-def team(before: Snapshot, name: str) -> Team | None:
+def team(before: Records, name: str) -> Team | None:
     """The team of that name."""
     data = before.document(team_path(name))
     return team_from_bytes(data) if data is not None else None
 
 
-def teams(before: Snapshot) -> Iterator[Team]:
+def teams(before: Records) -> Iterator[Team]:
     """All teams, by name."""
     return (team_from_bytes(data) for _, data in before.documents(TEAMS))
 
 
-def grants_at(before: Snapshot, path: str) -> Grants:
+def grants_at(before: Records, path: str) -> Grants:
     """The roles that the record at `path` gives; none if it is not there."""
     data = before.document(path)
     if data is None:
@@ -236,13 +236,13 @@ def grants_at(before: Snapshot, path: str) -> Grants:
     return team_from_bytes(data).grants if path.startswith(TEAMS) else grants_from_bytes(data)
 
 
-def is_member(before: Snapshot, actor: str, name: str) -> bool:
+def is_member(before: Records, actor: str, name: str) -> bool:
     """Whether the account is of the team."""
     found = team(before, name)
     return found is not None and actor in found.members
 
 
-def is_among(before: Snapshot, actor: str, subjects: Iterable[str]) -> bool:
+def is_among(before: Records, actor: str, subjects: Iterable[str]) -> bool:
     """Whether the actor is one of `subjects`, or of a team that is; one whose account is disabled is not."""
     there = account(before, actor)
     if there is not None and there.disabled:
@@ -253,12 +253,12 @@ def is_among(before: Snapshot, actor: str, subjects: Iterable[str]) -> bool:
     )
 
 
-def teams_of(before: Snapshot, actor: str) -> tuple[str, ...]:
+def teams_of(before: Records, actor: str) -> tuple[str, ...]:
     """The names of the teams that the account is of."""
     return tuple(each.name for each in teams(before) if actor in each.members)
 
 
-def roles_at(before: Snapshot, actor: str, places: Iterable[str]) -> tuple[str, ...]:
+def roles_at(before: Records, actor: str, places: Iterable[str]) -> tuple[str, ...]:
     """The roles that the account has at any of `places` (paths of records with grants), by itself or a team.
 
     None without an account, or with one that is disabled.

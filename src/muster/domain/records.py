@@ -142,6 +142,24 @@ class Environment:
         return self.rules.stages or ((self.stage,) if self.stage is not None else ())
 
 
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """An expression that must be true of a change, or `message` is said to who wanted it.
+
+    `on` are kinds of changes, `models` patterns of names with `*`, `?` and `[…]`; empty
+    `on`, `environments` and `models` leave nothing out.
+    """
+
+    name: str
+    expression: str
+    message: str
+    description: str = ""
+    on: tuple[str, ...] = ()
+    environments: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    enabled: bool = True
+
+
 FIRST_ENVIRONMENTS = (
     Environment(
         "development",

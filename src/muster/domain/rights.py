@@ -40,6 +40,8 @@ ON_THE_REGISTRY: Final[dict[type[c.Change], Right]] = {
     c.SetAccount: Right.ADMIN,
     c.DeleteTeam: Right.ADMIN,
     c.BeginAccess: Right.ADMIN,
+    c.SetPolicy: Right.ADMIN,
+    c.DeletePolicy: Right.ADMIN,
 }
 _ROLE_FOR: Final = {right: role for role, right in access.ROLES.items()}
 

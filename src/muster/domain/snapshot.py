@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from muster.domain.messages import Entry
-from muster.domain.records import Deployment, Environment, Model, Version
+from muster.domain.records import Deployment, Environment, Json, Model, Version
 
 DECLARED: Final = "declared"
 
@@ -25,14 +25,41 @@ class Trace:
     number: int | None
 
 
-class Snapshot(Protocol):
-    """The registry at one moment. Deleted models and versions are there, as tombstones."""
+class Records(Protocol):
+    """What the registry said at one moment, be it now or long ago, to those who know what to ask for.
+
+    Deleted models and versions are there, as tombstones.
+    """
 
     def model(self, name: str) -> Model | None: ...
 
     def version(self, model: str, number: int) -> Version | None:
         """With its files."""
         ...
+
+    def version_record(self, model: str, number: int) -> dict[str, Json] | None:
+        """A live version as the API shows it."""
+        ...
+
+    def environment(self, name: str) -> Environment | None: ...
+
+    def every_environment(self) -> tuple[Environment, ...]:
+        """All of them, by name."""
+        ...
+
+    def deployment(self, environment: str, model: str) -> Deployment | None: ...
+
+    def document(self, path: str) -> bytes | None:
+        """One of the records of `domain.documents`, by its path."""
+        ...
+
+    def documents(self, under: str) -> tuple[tuple[str, bytes], ...]:
+        """All such records below the folder `under`, with their paths, in the order of these."""
+        ...
+
+
+class Snapshot(Records, Protocol):
+    """The registry at one moment, and what is to be found in it."""
 
     def numbers(self, model: str) -> tuple[int, ...]:
         """The numbers of all its versions, tombstones too, ascending."""
@@ -49,14 +76,6 @@ class Snapshot(Protocol):
     def in_stage(self, model: str, stage: str) -> tuple[int, ...]:
         """The numbers of the model's live versions in that stage, ascending."""
         ...
-
-    def environment(self, name: str) -> Environment | None: ...
-
-    def every_environment(self) -> tuple[Environment, ...]:
-        """All of them, by name."""
-        ...
-
-    def deployment(self, environment: str, model: str) -> Deployment | None: ...
 
     def deployments_of(self, model: str) -> tuple[Deployment, ...]:
         """Its deployments in all environments, emptied ones too."""
@@ -103,14 +122,6 @@ class Snapshot(Protocol):
 
     def environment_touched(self, name: str) -> str | None:
         """The last commit that touched the environment's record."""
-        ...
-
-    def document(self, path: str) -> bytes | None:
-        """One of the records of `domain.documents`, by its path."""
-        ...
-
-    def documents(self, under: str) -> tuple[tuple[str, bytes], ...]:
-        """All such records below the folder `under`, with their paths, in the order of these."""
         ...
 
     def document_touched(self, path: str) -> str | None:

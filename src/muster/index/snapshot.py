@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 
 from sqlalchemy import Integer, Text, and_, bindparam, func, literal_column, or_, select
 
 from muster.domain.messages import AUTHORING, Entry
-from muster.domain.records import Artifact, Deployment, Environment, Model, Version
+from muster.domain.records import Artifact, Deployment, Environment, Json, Model, Version
 from muster.domain.snapshot import DECLARED, Trace
 from muster.index.database import Row, Values, sql, translated
 from muster.index.entries import logged, moment
@@ -52,6 +53,9 @@ _LABELLED = sql(
 )
 _IDENTIFIED = sql(
     select(versions.c.model, versions.c.number).where(versions.c.model_id == bindparam("model_id"))
+)
+_VERSION_RECORD = sql(
+    select(versions.c.document).where(versions.c.model == _model, versions.c.number == _number)
 )
 _ENVIRONMENT = sql(select(environments.c.record).where(environments.c.name == _environment))
 _ENVIRONMENTS = sql(select(environments.c.record).order_by(environments.c.name))
@@ -192,6 +196,11 @@ class SqlSnapshot:
     def version(self, model: str, number: int) -> Version | None:
         row = self._one(_VERSION, {"model": model, "number": number})
         return with_files(row[0], self.files(model, number)) if row else None
+
+    def version_record(self, model: str, number: int) -> dict[str, Json] | None:
+        row = self._one(_VERSION_RECORD, {"model": model, "number": number})
+        # A tombstone shows nothing.
+        return json.loads(row[0]) if row and row[0] else None
 
     def files(self, model: str, number: int) -> tuple[Artifact, ...]:
         """The files of a version, by path."""

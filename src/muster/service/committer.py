@@ -26,7 +26,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from muster.domain import documents, evaluations, filing, granting, placing  # noqa: F401  they register plans
+from muster.domain import (  # noqa: F401  those beside `documents` register plans
+    documents,
+    evaluations,
+    filing,
+    granting,
+    placing,
+    ruling,
+)
 from muster.domain.changes import Actor, AttemptFailed, Change, Observe, RollBack, Undeploy
 from muster.domain.errors import MusterError, StorageFull, Unavailable
 from muster.domain.judging import NO_RULES, Rules

@@ -36,6 +36,7 @@ from muster.domain.changes.placing import (
     SetEnvironment,
     Undeploy,
 )
+from muster.domain.changes.policies import DeletePolicy, SetPolicy
 from muster.domain.changes.registering import (
     AttachFile,
     CreateModel,
@@ -68,6 +69,7 @@ __all__ = [
     "CreateModel",
     "DeleteEnvironment",
     "DeleteModel",
+    "DeletePolicy",
     "DeleteTeam",
     "DeleteVersion",
     "Deploy",
@@ -86,6 +88,7 @@ __all__ = [
     "SetAccount",
     "SetAlias",
     "SetEnvironment",
+    "SetPolicy",
     "SetRoles",
     "SetStage",
     "SetTeam",
