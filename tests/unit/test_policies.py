@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,9 +12,11 @@ import pytest
 from muster.domain import changes as c
 from muster.domain import codec, policies
 from muster.domain.errors import Denied, Invalid, NotFound, Stale
-from muster.domain.judging import Rules
+from muster.domain.judging import Case, Rules
 from muster.domain.names import evaluations_folder
+from muster.domain.plan import plan
 from muster.domain.records import Policy
+from muster.domain.rules import EnvironmentRules
 from muster.domain.snapshot import Plan
 from muster.domain.upholding import MAX_KEPT, Upholding, path_of
 from muster.policies.cel import Cel
@@ -185,6 +188,46 @@ def test_has_a_say_in_what_it_names_and_nothing_else(
 ) -> None:
     state.tree["policies/evidence.json"] = policies.to_bytes(a_policy(**fields))
     assert bool(against(state, change)) is applies
+
+
+def test_an_alias_that_an_environments_rules_name_says_where_a_version_is(state: State) -> None:
+    rules = EnvironmentRules(aliases=("champion",))
+    state.do(c.SetEnvironment(replace(state.environments["production"], rules=rules)))
+    made(state, c.SetPolicy(a_policy("environment.name == 'staging'", on=("deploy",))))
+    assert against(state, c.SetAlias("digits", "champion", 1))
+    assert not against(state, c.SetAlias("digits", "challenger", 1))
+    made(state, c.SetPolicy(a_policy(on=("deploy",), environments=("staging",))))
+    assert not against(state, c.SetAlias("digits", "champion", 1))
+
+
+def test_a_change_that_moves_several_models_is_asked_about_for_each(state: State) -> None:
+    both = {**plan(deploy(), state).edits, **plan(deploy("words"), state).edits}
+    case = Case(deploy(), ADA, "", START, replace(plan(deploy(), state), edits=both))
+    judge = Upholding(CEL)
+    for model in ("digits", "words"):
+        policy = a_policy(on=("deploy",), environments=("production",), models=(model,))
+        state.tree["policies/evidence.json"] = policies.to_bytes(policy)
+        assert judge(case, state).objections
+    kept = a_policy("change.config.replicas == 1 && version.name == change.model", on=("deploy",))
+    state.tree["policies/evidence.json"] = policies.to_bytes(kept)
+    [record] = judge(case, state).kept.values()
+    assert [each["model"] for each in codec.decode(record)["asked"]] == ["digits", "words"]
+
+
+def test_a_deployment_is_not_asked_about_for_the_version_that_makes_way(state: State) -> None:
+    state.do(deploy(), register("digits", "v2"))
+    made(state, c.SetPolicy(a_policy(environments=("staging",))))
+    assert not against(state, deploy(number=2))
+
+
+def test_a_renamed_model_is_known_by_both_names(state: State) -> None:
+    for pattern in ("digits", "numbers"):
+        state.tree["policies/evidence.json"] = policies.to_bytes(a_policy(models=(pattern,)))
+        assert against(state, c.RenameModel("digits", "numbers"))
+    made(state, c.SetPolicy(a_policy("model.name == 'digits'", on=("rename",))))
+    assert not against(state, c.RenameModel("digits", "numbers"))
+    made(state, c.SetPolicy(a_policy(on=("deploy",))))
+    assert not against(state, c.RenameModel("digits", "numbers"))
 
 
 def test_muster_itself_is_not_asked(state: State) -> None:

@@ -268,7 +268,9 @@ def situations_of(case: Case, before: Records) -> tuple[Situation, ...]:
     return (first, *_others(first))
 
 
-def situations_then(entry: Entry, edits: Mapping[str, bytes | None], before: Records) -> tuple[Situation, ...]:
+def situations_then(
+    entry: Entry, edits: Mapping[str, bytes | None], before: Records
+) -> tuple[Situation, ...]:
     """Those of a change that a commit with these edits recorded."""
     first = Situation(
         entry.kind,
@@ -291,9 +293,11 @@ def _others(first: Situation) -> Iterator[Situation]:
     """What a change does beside what its trailers name, as one that moves several models at once does."""
     if first.was is not None:  # everything is written anew, and nothing else than before
         return
-    placed = [each for each in first.edits.items() if each[0].startswith("deployments/") and each[1] is not None]
-    for _, data in placed:
-        new = codec.deployment_from_dict(codec.decode(data or b""))
+    placed = [data for path, data in first.edits.items() if path.startswith("deployments/")]
+    for data in placed:
+        if data is None:
+            continue
+        new = codec.deployment_from_dict(codec.decode(data))
         old = first.before.deployment(new.environment, new.model)
         same = old is not None and (old.version, old.config) == (new.version, new.config)
         if not same and (new.environment, new.model) != (first.in_environment, first.model):

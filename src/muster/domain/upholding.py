@@ -107,14 +107,13 @@ class Upholding:
         change = case.change
         if case.actor.internal or change.kind in FACTS:
             return _AGREED
-        situations = situations_of(case, before)
         if isinstance(change, c.SetPolicy):
-            self._check(change.policy, situations[0])
+            self._check(change.policy, situations_of(case, before)[0])
         records = before.documents(policies.FOLDER)
         if not records:
             return _AGREED
         in_force, against = self._in_force(records, change)
-        found = tuple(asked(self.evaluator, situations, in_force.values()))
+        found = tuple(asked(self.evaluator, situations_of(case, before), in_force.values()))
         against += objections(found, in_force)
         if against:
             return Verdict(objections=against)
