@@ -149,12 +149,17 @@ async def download(
 ) -> Stream:
     wanted = names.artifact_path(path.removeprefix("/"))
     file = services.registry.file(*place_of(services.registry, model, version), wanted)
+    return sent(services, request, file)
+
+
+def sent(services: Services, request: Request[Any, Any, Any], file: Artifact) -> Stream:
+    """The answer with the bytes of `file`, or the part of them that the request wants."""
     tag = etag(f"sha256:{file.sha256}")
     found = part(request.headers, file.size, tag)
     headers = {
         "etag": tag,
         "accept-ranges": "bytes",
-        "content-disposition": f"attachment; filename*=UTF-8''{quote(wanted.rpartition('/')[2], safe='')}",
+        "content-disposition": f"attachment; filename*=UTF-8''{quote(file.path.rpartition('/')[2], safe='')}",
         "cache-control": "no-cache",
         **found.headers(file.size),
     }

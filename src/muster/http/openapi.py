@@ -1,6 +1,7 @@
 """The description of the API: what Litestar knows of the routes, and what the handlers say in `opt`.
 
 body    the record that the request's body holds
+form    the fields of a form that it may be instead: one for that record, one for a file
 raw     the body, of the request or of the answer, is a file's bytes
 also    further statuses, and the records that go with them
 media   the answer's content type, where it is not JSON
@@ -18,12 +19,13 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.routes import HTTPRoute
 
-from muster.http import schemas, schemas_deployed, schemas_proof, schemas_telling
+from muster.http import schemas, schemas_deployed, schemas_evidence, schemas_proof, schemas_telling
 from muster.http.problems import is_api
 
 _RECORDS: Final = (
     schemas,
     schemas_deployed,
+    schemas_evidence,
     schemas_proof,
     schemas_telling,
 )
@@ -154,6 +156,10 @@ def _complete_write(operation: dict[str, Any], opt: dict[str, Any], *, condition
     if "body" in opt:
         content = {"application/json": {"schema": _ref(opt["body"].__name__)}}
         needed = bool(msgspec.json.schema_components([opt["body"]])[1][opt["body"].__name__].get("required"))
+        if "form" in opt:
+            said, file = opt["form"]
+            form = _form(said, file, content["application/json"])
+            content["multipart/form-data"] = {"schema": form}
         operation["requestBody"] = {"required": needed, "content": content}
     elif "raw" in opt and "201" in operation["responses"]:
         content = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
@@ -165,6 +171,15 @@ def _complete_write(operation: dict[str, Any], opt: dict[str, Any], *, condition
     responses["200"] = {
         "description": "Done, or with dry_run what would happen",
         "content": {"application/json": both},
+    }
+
+
+def _form(said: str, file: str, record: dict[str, Any]) -> dict[str, Any]:
+    """A form of a record as JSON, and a file."""
+    return {
+        "type": "object",
+        "properties": {said: record["schema"], file: {"type": "string", "format": "binary"}},
+        "required": [said, file],
     }
 
 

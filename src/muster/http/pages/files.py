@@ -14,6 +14,7 @@ from muster.domain import names, parse
 from muster.domain.changes import DetachFile
 from muster.domain.errors import MusterError
 from muster.domain.records import Artifact
+from muster.http import multiparts
 from muster.http.pages import uploading
 from muster.http.pages.forms import FromForm, check_token, or_again, problems, status_of
 from muster.http.pages.page import Page, Viewed
@@ -51,9 +52,9 @@ async def upload(
     request: Request[Any, Any, Any], page: Viewed, model: InPath, version: InPath
 ) -> Response[bytes]:
     registry = page.services.registry
-    found = uploading.parts(
+    found = multiparts.parts(
         incoming(request.receive, asyncio.get_running_loop()),
-        uploading.boundary(request.headers.get("content-type", "")),
+        multiparts.boundary(request.headers.get("content-type", "")),
     )
     place = place_of(registry, model, version)
     take = partial(uploading.take, found, partial(check_token, request), registry, place, page.visitor.actor)

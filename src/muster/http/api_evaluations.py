@@ -1,0 +1,194 @@
+"""`/api/v1/models/{model}/versions/{version}/evaluations`: what was measured, by whom, with the report.
+
+A body is JSON; or, with a report, a form (multipart/form-data) with the JSON in the field
+`evaluation` and then the file in the field `report`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final
+
+from litestar import Request, get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+from litestar.response import Stream
+
+from muster.domain import access, parse
+from muster.domain.changes import Actor, Evaluate
+from muster.domain.errors import Invalid
+from muster.domain.evaluations import dataset, report_name
+from muster.domain.parse import Form
+from muster.domain.records import Artifact
+from muster.http import auth, bodies, multiparts, schemas_evidence
+from muster.http.answers import Answer, encoded, listed, of_write
+from muster.http.api_files import sent
+from muster.http.api_versions import VERSION
+from muster.http.multiparts import Part
+from muster.http.paging import page
+from muster.http.parameters import After, DryRun, Given, InPath, Limit
+from muster.http.references import place_of
+from muster.http.services import Services
+from muster.http.streams import incoming
+from muster.http.writes import asked_of, preview_view, target_of, write
+from muster.service import submissions
+from muster.service.evidence import Evidence
+from muster.service.submissions import Recorded
+
+EVALUATIONS: Final = f"{VERSION}/evaluations"
+EVALUATION: Final = f"{EVALUATIONS}/{{number:int}}"
+_FORM: Final = "multipart/form-data"
+_SAID: Final = "evaluation"
+_REPORT: Final = "report"
+
+
+def evaluation(body: object, by: Actor, *, reported: bool) -> tuple[Evaluate, str]:
+    """The change that a body asks for, of a version that is to be found yet, and the reason."""
+    form = Form(body)
+    change = Evaluate(
+        "",
+        0,
+        by,
+        metrics=form.take("metrics", parse.mapping(parse.number), {}),
+        dataset=form.take("dataset", dataset, None),
+        evaluator=form.take("evaluator", access.subject, None),
+        notes=form.take("notes", parse.text, ""),
+        tool=form.take("tool", parse.name, ""),
+    )
+    if not change.metrics and not reported:
+        form.wrong("metrics", dict(change.metrics), "must hold at least one, unless there is a report")
+    reason = form.take("reason", parse.reason, "")
+    form.close()
+    return change, reason
+
+
+@post(
+    EVALUATIONS,
+    summary="Record an evaluation of a version",
+    opt={
+        "body": schemas_evidence.NewEvaluation,
+        "form": (_SAID, _REPORT),
+        "also": {200: "EvaluationRecord"},
+    },
+)
+async def evaluate(
+    services: Given, request: Request[Any, Any, Any], model: InPath, version: InPath, dry_run: DryRun = False
+) -> Answer[schemas_evidence.EvaluationRecord]:
+    headers, target = request.headers, target_of(request)
+    evidence = Evidence(services.registry)
+    if not headers.get("content-type", "").lower().startswith(_FORM):
+        asked = await asked_of(headers, request.receive, "POST", target, services, dry_run=dry_run)
+        change, reason = evaluation(asked.body, asked.actor, reported=False)
+
+        def placed() -> Evaluate:
+            name, number = place_of(services.registry, model, version)
+            return replace(change, model=name, number=number)
+
+        def answer(recorded: Recorded) -> Answer[Any]:
+            return _answer(evidence, change if recorded.logged else placed(), recorded)
+
+        return await write(services, asked, reason, placed, answer)
+    between = multiparts.boundary(headers.get("content-type", ""))
+    found = multiparts.parts(incoming(request.receive, asyncio.get_running_loop()), between)
+    work = partial(_with_report, services, headers, target, (model, version), found, dry_run=dry_run)
+    return await services.pools.uploads.run(work)
+
+
+def _answer(evidence: Evidence, change: Evaluate, recorded: Recorded) -> Answer[Any]:
+    found = evidence.answer(change, recorded)
+    return of_write(found.view(), recorded, 201 if recorded.commit else 200)
+
+
+def _with_report(
+    services: Services,
+    headers: Mapping[str, str],
+    target: str,
+    place: tuple[str, str],
+    found: Iterator[Part],
+    *,
+    dry_run: bool,
+) -> Answer[Any]:
+    """The evaluation of a form, its report read last. Blocks."""
+    said = _part(found, _SAID).whole(services.max_body_bytes)
+    change, reason = evaluation(bodies.decode(said), auth.actor(headers), reported=True)
+    file = _part(found, _REPORT)
+    name = report_name((file.filename or "").replace("\\", "/").rpartition("/")[2], _REPORT)
+    evidence = Evidence(services.registry)
+
+    def keyed(sha256: str) -> submissions.Request | None:
+        return auth.idempotency(headers, "POST", target, said + sha256.encode())
+
+    key = headers.get("idempotency-key")
+    if key is not None and services.registry.index.answered(key) is not None:
+        # What was answered before is told by what came, and nothing of it is kept.
+        request = keyed(_digest(file.content))
+        assert request is not None
+        if (first := services.registry.answered(request)) is not None:
+            return _answer(evidence, change, first)
+    model, number = place_of(services.registry, *place)
+    change = replace(change, model=model, number=number)
+    if dry_run:
+        foreseen = replace(change, report=Artifact(name, 0, _digest(file.content)))
+        return Answer(encoded(preview_view(services.registry.preview(foreseen, change.by, reason))))
+    recorded = evidence.record_with_report(change, name, file.content, reason, keyed)
+    return _answer(evidence, change, recorded)
+
+
+def _part(found: Iterator[Part], name: str) -> Part:
+    """The next part, which must go by that name. Raises Invalid."""
+    part = next(found, None)
+    if part is None or part.name != name:
+        there = "nothing" if part is None else part.name
+        raise Invalid.one("body", there, f"must be a form with {_SAID} (JSON), then {_REPORT} (a file)")
+    return part
+
+
+def _digest(content: Iterator[bytes]) -> str:
+    digest = hashlib.sha256()
+    for chunk in content:
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+# ------------------------------------------------------------ reads
+
+
+@get(EVALUATIONS, summary="List a version's evaluations, the newest first")
+async def evaluations(
+    services: Given, model: InPath, version: InPath, limit: Limit = 100, after: After = None
+) -> Answer[schemas_evidence.Evaluations]:
+    def work() -> Answer[Any]:
+        found = Evidence(services.registry).of(*place_of(services.registry, model, version))
+        shown, more = page(found, lambda each: -each.evaluation.number, -(2**31), after, limit)
+        return Answer(listed((encoded(each.view()) for each in shown), len(found), more))
+
+    return await services.pools.reads.run(work)
+
+
+@get(EVALUATION, summary="Show an evaluation")
+async def one(
+    services: Given, model: InPath, version: InPath, number: FromPath[int]
+) -> Answer[schemas_evidence.EvaluationRecord]:
+    def work() -> Answer[Any]:
+        place = place_of(services.registry, model, version)
+        return Answer(encoded(Evidence(services.registry).one(*place, number).view()))
+
+    return await services.pools.reads.run(work)
+
+
+@get(f"{EVALUATION}/report", summary="Download the report of an evaluation", opt={"raw": True})
+async def report(
+    services: Given, request: Request[Any, Any, Any], model: InPath, version: InPath, number: FromPath[int]
+) -> Stream:
+    place = place_of(services.registry, model, version)
+    file = await services.pools.reads.run(partial(Evidence(services.registry).report, *place, number))
+    return sent(services, request, file)
+
+
+def routes() -> list[HTTPRouteHandler]:
+    """All routes of evaluations."""
+    return [evaluate, evaluations, one, report]
