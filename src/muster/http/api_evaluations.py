@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
@@ -34,9 +34,10 @@ from muster.http.parameters import After, DryRun, Given, InPath, Limit
 from muster.http.references import place_of
 from muster.http.services import Services
 from muster.http.streams import incoming
-from muster.http.writes import asked_of, preview_view, target_of, write
+from muster.http.writes import asked as asked_with
+from muster.http.writes import caller, preview_view, target_of, write
 from muster.service import submissions
-from muster.service.evidence import Evidence
+from muster.service.evidence import Evidence, Keyed
 from muster.service.submissions import Recorded
 
 EVALUATIONS: Final = f"{VERSION}/evaluations"
@@ -78,10 +79,10 @@ def evaluation(body: object, by: Actor, *, reported: bool) -> tuple[Evaluate, st
 async def evaluate(
     services: Given, request: Request[Any, Any, Any], model: InPath, version: InPath, dry_run: DryRun = False
 ) -> Answer[schemas_evidence.EvaluationRecord]:
-    headers, target = request.headers, target_of(request)
+    headers = request.headers
     evidence = Evidence(services.registry)
     if not headers.get("content-type", "").lower().startswith(_FORM):
-        asked = await asked_of(headers, request.receive, "POST", target, services, dry_run=dry_run)
+        asked = await asked_with(request, services, dry_run)
         change, reason = evaluation(asked.body, asked.actor, reported=False)
 
         def placed() -> Evaluate:
@@ -94,7 +95,8 @@ async def evaluate(
         return await write(services, asked, reason, placed, answer)
     between = multiparts.boundary(headers.get("content-type", ""))
     found = multiparts.parts(incoming(request.receive, asyncio.get_running_loop()), between)
-    work = partial(_with_report, services, headers, target, (model, version), found, dry_run=dry_run)
+    form = _ReportedForm(services, caller(request), headers, target_of(request), (model, version), dry_run)
+    work = partial(form.recorded, found)
     return await services.pools.uploads.run(work)
 
 
@@ -103,39 +105,45 @@ def _answer(evidence: Evidence, change: Evaluate, recorded: Recorded) -> Answer[
     return of_write(found.view(), recorded, 201 if recorded.commit else 200)
 
 
-def _with_report(
-    services: Services,
-    headers: Mapping[str, str],
-    target: str,
-    place: tuple[str, str],
-    found: Iterator[Part],
-    *,
-    dry_run: bool,
-) -> Answer[Any]:
-    """The evaluation of a form, its report read last. Blocks."""
-    said = _part(found, _SAID).whole(services.max_body_bytes)
-    change, reason = evaluation(bodies.decode(said), auth.actor(headers), reported=True)
-    file = _part(found, _REPORT)
-    name = report_name((file.filename or "").replace("\\", "/").rpartition("/")[2], _REPORT)
-    evidence = Evidence(services.registry)
+@dataclass(frozen=True, slots=True)
+class _ReportedForm:
+    """A request whose body is a form with an evaluation and its report, which is read last."""
 
-    def keyed(sha256: str) -> submissions.Request | None:
-        return auth.idempotency(headers, "POST", target, said + sha256.encode())
+    services: Services
+    actor: Actor
+    headers: Mapping[str, str]
+    target: str
+    place: tuple[str, str]
+    dry_run: bool
 
-    key = headers.get("idempotency-key")
-    if key is not None and services.registry.index.answered(key) is not None:
-        # What was answered before is told by what came, and nothing of it is kept.
-        request = keyed(_digest(file.content))
-        assert request is not None
-        if (first := services.registry.answered(request)) is not None:
+    def recorded(self, found: Iterator[Part]) -> Answer[Any]:
+        """The answer. Blocks."""
+        registry, evidence = self.services.registry, Evidence(self.services.registry)
+        said = _part(found, _SAID).whole(self.services.max_body_bytes)
+        change, reason = evaluation(bodies.decode(said), self.actor, reported=True)
+        file = _part(found, _REPORT)
+        name = report_name((file.filename or "").replace("\\", "/").rpartition("/")[2], _REPORT)
+        keyed = partial(self._keyed, said)
+        if (first := self._before(keyed, file)) is not None:
             return _answer(evidence, change, first)
-    model, number = place_of(services.registry, *place)
-    change = replace(change, model=model, number=number)
-    if dry_run:
-        foreseen = replace(change, report=Artifact(name, 0, _digest(file.content)))
-        return Answer(encoded(preview_view(services.registry.preview(foreseen, change.by, reason))))
-    recorded = evidence.record_with_report(change, name, file.content, reason, keyed)
-    return _answer(evidence, change, recorded)
+        model, number = place_of(registry, *self.place)
+        change = replace(change, model=model, number=number)
+        if self.dry_run:
+            foreseen = replace(change, report=Artifact(name, 0, _digest(file.content)))
+            return Answer(encoded(preview_view(registry.preview(foreseen, change.by, reason))))
+        recorded = evidence.record_with_report(change, name, file.content, reason, keyed)
+        return _answer(evidence, change, recorded)
+
+    def _keyed(self, said: bytes, sha256: str) -> submissions.Request | None:
+        return auth.idempotency(self.headers, "POST", self.target, said + sha256.encode())
+
+    def _before(self, keyed: Keyed, file: Part) -> Recorded | None:
+        """What a request with the same key was answered: what came is compared with it, and not kept."""
+        key = self.headers.get("idempotency-key")
+        if key is None or self.services.registry.index.answered(key) is None:
+            return None
+        request = keyed(_digest(file.content))
+        return None if request is None else self.services.registry.answered(request)
 
 
 def _part(found: Iterator[Part], name: str) -> Part:
