@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -63,6 +64,8 @@ def numbers(given: list[str] | None, option: str) -> dict[str, float]:
             found[key] = float(value)
         except ValueError:
             raise Invalid.one(option, f"{key}={value}", "must be KEY=NUMBER") from None
+        if not isfinite(found[key]):
+            raise Invalid.one(option, f"{key}={value}", "must be a finite number")
     return found
 
 

@@ -8,6 +8,7 @@ from muster.cli import (
     admin,
     describing,
     environments,
+    evidence,
     exporting,
     history,
     keeping,
@@ -27,6 +28,7 @@ environments.add(app)
 versions.add(app)
 pushing.add(app)
 describing.add(app)
+evidence.add(app)
 history.add(app)
 exporting.add(app)
 moving.add(app)

@@ -17,6 +17,7 @@ from typing import Final, Self
 import httpx
 
 from muster.client.calls import Calls
+from muster.client.evaluations import EvaluationsOf
 from muster.client.pushing import Pushes
 from muster.client.source import dataset, work_tree
 from muster.client.tables import Board, Record
@@ -26,7 +27,7 @@ __all__ = ["Board", "Client", "Record", "dataset", "work_tree"]
 DEFAULT_URL: Final = "http://127.0.0.1:5000"
 
 
-class Client(Pushes):
+class Client(Pushes, EvaluationsOf):
     """A registry behind a server. Threads may share it."""
 
     def __init__(
