@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,8 +11,12 @@ from hypothesis import strategies as st
 
 from muster.domain import changes as c
 from muster.domain.errors import Invalid
-from muster.domain.evidence import Bound, NoWorse, Reported, Rule, objections, rule
-from tests.builders import an_artifact, deploy, register
+from muster.domain.evidence import judge, objections
+from muster.domain.evidence_rules import Bound, NoWorse, Reported, Rule, rule
+from muster.domain.judging import Case
+from muster.domain.plan import plan
+from muster.domain.rules import EnvironmentRules
+from tests.builders import START, a_config, an_artifact, deploy, register
 from tests.unit.states import State
 
 DATA = {"name": "holdout", "sha256": "a" * 64}
@@ -126,8 +131,7 @@ def evaluate(state: State, by: str = "carl", number: int = 2, auth: c.Auth = "to
 
 
 def against(state: State, *rules: str, number: int = 2) -> list[str]:
-    said = [rule(each) for each in rules]
-    return [str(each) for each in objections(said, state, state.there("digits", number), "production")]
+    return [str(each) for each in objections(rules, state, state.there("digits", number), "production")]
 
 
 CAN_HELP = "carl of team validation can evaluate it: `muster evaluate`"
@@ -308,3 +312,56 @@ def test_evidence_about_other_files_says_nothing(state: State) -> None:
     assert "the version had other files then" in against(state, "auc >= 0.9")[0]
     evaluate(state, metrics={"auc": 0.95})
     assert not against(state, "auc >= 0.9")
+
+
+def with_rules(state: State, *rules: str) -> None:
+    there = state.environments["production"]
+    state.do(c.SetEnvironment(replace(there, rules=EnvironmentRules(evidence=rules, aliases=("champion",)))))
+
+
+def refused(state: State, change: c.Change, *, internal: bool = False) -> list[str]:
+    actor = c.Actor("ada", "token", internal=internal)
+    case = Case(change, actor, "", START, plan(change, state))
+    return [each.rule for each in judge(case, state).objections]
+
+
+class TestJudge:
+    """It holds for all that says production, and for nothing else."""
+
+    @pytest.mark.parametrize(
+        ("change", "against"),
+        [
+            (deploy(number=2), 1),
+            (deploy(number=1, config=a_config(threads=2)), 1),
+            (deploy(number=2, environment="staging"), 0),
+            (c.SetStage("digits", 2, "production"), 1),
+            (c.SetStage("digits", 2, "staging"), 0),
+            (c.SetAlias("digits", "champion", 2), 1),
+            (c.SetAlias("digits", "other", 2), 0),
+            (register(label="v3", stage="production"), 1),
+            (register(label="v3"), 0),
+            (c.Undeploy("digits", "production"), 0),
+            (c.RollBack("digits", 1, "production", to=2), 1),
+        ],
+    )
+    def test_without_evidence(self, state: State, change: c.Change, against: int) -> None:
+        with_rules(state, "auc >= 0.9")
+        assert refused(state, change) == ["production: evidence"] * against
+
+    def test_a_way_back_is_not_barred(self, state: State) -> None:
+        state.do(deploy(number=2))
+        with_rules(state, "auc >= 0.9")
+        assert refused(state, c.RollBack("digits", 2, "production")) == []
+
+    def test_muster_itself_is_asked_nothing(self, state: State) -> None:
+        with_rules(state, "auc >= 0.9")
+        assert refused(state, deploy(number=2), internal=True) == []
+
+    def test_with_evidence_it_goes_in(self, state: State) -> None:
+        with_rules(state, "auc >= 0.9", "report")
+        evaluate(state, metrics={"auc": 0.95}, report=an_artifact("report.html"))
+        assert refused(state, deploy(number=2)) == []
+
+    def test_a_rule_that_nobody_can_read_bars_the_way(self, state: State) -> None:
+        with_rules(state, "auc is fine")
+        assert refused(state, deploy(number=2)) == ["production: evidence"]

@@ -19,7 +19,7 @@ from muster.bootstrap import mirroring, proving, telling
 from muster.bootstrap.folder import Folder
 from muster.calendars import FreezeCalendar
 from muster.credentials.store import CredentialFile
-from muster.domain import evaluations
+from muster.domain import evaluations, evidence
 from muster.domain.changes import Initialize
 from muster.domain.errors import Conflict, MusterError, NotFound, Unavailable
 from muster.domain.judging import Rules
@@ -67,7 +67,15 @@ _BETWEEN_S: Final = 0.5
 
 CALENDAR: Final = FreezeCalendar()
 # Every change has to pass all of these, whichever door it came through.
-RULES: Final = Rules(admit, judges=(evaluations.judge, EnvironmentJudge(CALENDAR), Upholding(Cel())))
+RULES: Final = Rules(
+    admit,
+    judges=(
+        evaluations.judge,
+        EnvironmentJudge(CALENDAR),
+        evidence.judge,
+        Upholding(Cel()),
+    ),
+)
 
 
 def now() -> datetime:

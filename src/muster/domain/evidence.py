@@ -1,177 +1,26 @@
-"""What an environment demands as evidence, one rule a line.
-
-    auc >= 0.9                                  of anybody, on any data
-    auc >= 0.9 by team:validation               recorded by one who was of that team, and is
-    latency_ms <= 20 on sha256:9f86…            on these data; a name of a data set will do
-    "top 5 accuracy" > 0.8 by ada on holdout
-    auc no worse than deployed                  as what is deployed there now, on the same data
-    auc no worse than deployed by 0.01          worse by 0.01 at most
-    cost no higher than deployed                for metrics whose name does not say what is better
-    report by team:risk                         an evaluation with a report
+"""Whether the evidence about a version is what an environment demands: `evidence_rules` says how it asks.
 
 Of the evaluations that a rule lets count, the newest one with the metric is what counts.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final, Literal, cast
+from functools import lru_cache
+from typing import Final
 
-from muster.domain import access
+from muster.domain import access, codec
+from muster.domain.acts import Act, acts
 from muster.domain.errors import Invalid, Objection
 from muster.domain.evaluations import Evaluation, digest_of_files, evaluations
-from muster.domain.metrics import Better, better
-from muster.domain.names import digest
-from muster.domain.parse import text
+from muster.domain.evidence_rules import Bound, NoWorse, Reported, Rule, number_word, rule, word
+from muster.domain.judging import Case, Verdict
+from muster.domain.names import version_path
 from muster.domain.plan import live_version
 from muster.domain.records import Version
 from muster.domain.snapshot import Snapshot
 
-Than = Literal["worse", "lower", "higher"]
-Operator = Literal[">=", "<=", ">", "<"]
 VERIFIED: Final = ("token", "oidc")
-MAX_RULE: Final = 1000  # characters
-
-
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """A metric must be above or below a number."""
-
-    metric: str
-    operator: Operator
-    number: float
-    by: str | None = None
-    on: str | None = None
-
-    def __str__(self) -> str:
-        return f"{_word(self.metric)} {self.operator} {_number(self.number)}{_rest(self)}"
-
-
-@dataclass(frozen=True, slots=True)
-class NoWorse:
-    """A metric must be as good as that of what is deployed, or worse by `tolerance` at most.
-
-    `than` says what worse is; with `worse` the metric's name does.
-    """
-
-    metric: str
-    than: Than = "worse"
-    tolerance: float = 0.0
-    by: str | None = None
-    on: str | None = None
-
-    @property
-    def better(self) -> Better:
-        """Which values are better."""
-        if self.than == "worse":
-            return better(self.metric) or "higher"
-        return "higher" if self.than == "lower" else "lower"
-
-    def __str__(self) -> str:
-        within = f" by {_number(self.tolerance)}" if self.tolerance else ""
-        return f"{_word(self.metric)} no {self.than} than deployed{within}{_rest(self)}"
-
-
-@dataclass(frozen=True, slots=True)
-class Reported:
-    """There must be a report."""
-
-    by: str | None = None
-    on: str | None = None
-
-    def __str__(self) -> str:
-        return f"report{_rest(self)}"
-
-
-Rule = Bound | NoWorse | Reported
-
-
-# ------------------------------------------------------------ text ↔ rule
-
-_WORD: Final = r'"(?:[^"\\]|\\.)+"|[^\s"<>=]+'
-_NUMBER: Final = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?!\S)"
-_RULE: Final = re.compile(
-    rf"""\s*(?:
-      (?P<report>report)
-    | (?P<metric>{_WORD})\s*(?P<operator>>=|<=|>|<)\s*(?P<number>{_NUMBER})
-    | (?P<compared>{_WORD})\s+no\s+(?P<than>worse|lower|higher)\s+than\s+deployed
-      (?:\s+by\s+(?P<tolerance>{_NUMBER}))?
-    )
-    (?:\s+by\s+(?P<by>\S+))?
-    (?:\s+on\s+(?P<on>{_WORD}))?
-    \s*""",
-    re.VERBOSE,
-)
-FORMS: Final = (
-    "METRIC >= NUMBER, METRIC no worse than deployed [by NUMBER], or report; then [by WHO] [on DATA]"
-)
-
-
-def rule(value: object, field: str = "evidence") -> Rule:
-    """A rule from its text; `str` of it is the reverse.
-
-    Raises:
-        Invalid: it is none.
-    """
-    said = text(value, field, MAX_RULE)
-    found = _RULE.fullmatch(said)
-    if found is None:
-        raise Invalid.one(field, value, f"must be {FORMS}")
-    by = access.subject(found["by"], field) if found["by"] is not None else None
-    on = _data(found["on"], field) if found["on"] is not None else None
-    if found["report"] is not None:
-        return Reported(by, on)
-    if found["metric"] is not None:
-        operator = cast(Operator, found["operator"])
-        return Bound(_unquoted(found["metric"], field), operator, _finite(found["number"], field), by, on)
-    metric, than = _unquoted(found["compared"], field), cast(Than, found["than"])
-    if than == "worse" and better(metric) is None:
-        told = f"must say `{_word(metric)} no lower than deployed`, or `no higher`: "
-        raise Invalid.one(field, value, f"{told}its name does not tell which way is worse")
-    tolerance = _finite(found["tolerance"] or "0", field)
-    if tolerance < 0:
-        raise Invalid.one(field, value, "must not allow less than nothing")
-    return NoWorse(metric, than, tolerance, by, on)
-
-
-def _finite(said: str, field: str) -> float:
-    number = float(said)
-    if number in (float("inf"), float("-inf")):
-        raise Invalid.one(field, said, "must be a finite number")
-    return number
-
-
-def _unquoted(said: str, field: str) -> str:
-    if not said.startswith('"'):
-        return said
-    try:
-        found = json.loads(said)
-    except ValueError:
-        raise Invalid.one(field, said, "must be quoted as in JSON") from None
-    return text(found, field)
-
-
-def _data(said: str, field: str) -> str:
-    """`sha256:<digest>`, or the name of a data set."""
-    if said.startswith("sha256:"):
-        return f"sha256:{digest(said, field)}"
-    return _unquoted(said, field)
-
-
-def _word(name: str) -> str:
-    return name if re.fullmatch(r'[^\s"<>=]+', name) else json.dumps(name, ensure_ascii=False)
-
-
-def _number(number: float) -> str:
-    return repr(number).removesuffix(".0")
-
-
-def _rest(said: Rule) -> str:
-    by = f" by {said.by}" if said.by is not None else ""
-    return f"{by} on {_word(said.on)}" if said.on is not None else by
 
 
 # ------------------------------------------------------------ what counts
@@ -217,15 +66,47 @@ def _newest(
 # ------------------------------------------------------------ judging
 
 
+def judge(case: Case, before: Snapshot) -> Verdict:
+    """Object to what comes into an environment without the evidence that it demands."""
+    if case.actor.internal:
+        return Verdict()
+    against: list[Objection] = []
+    for act in acts(case.change, case.planned, before):
+        if act.way == "in" and act.environment.rules.evidence:
+            version = before.version(act.model, act.number) or _registered(case, act)
+            against += objections(act.environment.rules.evidence, before, version, act.environment.name)
+    # A change that does two things there is told once what stands against both.
+    return Verdict(tuple(dict.fromkeys(against)))
+
+
+def _registered(case: Case, act: Act) -> Version:
+    """The version that the change itself makes."""
+    data = case.planned.edits[version_path(act.model, act.number)]
+    assert data is not None
+    return codec.version_from_dict(codec.decode(data))
+
+
 def objections(
-    rules: Sequence[Rule], before: Snapshot, version: Version, environment: str
+    rules: Sequence[str], before: Snapshot, version: Version, environment: str
 ) -> Iterator[Objection]:
     """What the evidence about `version` lacks for `environment`, an objection a rule."""
-    for said in rules:
+    name = f"{environment}: evidence"
+    for written in rules:
+        try:
+            said = _read(written)
+        except Invalid as unread:  # it came past the form that refuses such
+            yield Objection(name, unread.message, f"a maintainer of {environment} can write it anew")
+            continue
         lacking = _lacking(said, before, version, environment)
         if lacking is not None:
-            message = f"{environment} demands `{said}`, and {lacking}"
-            yield Objection("evidence", message, _who_helps(before, said.by))
+            yield Objection(
+                name, f"{environment} demands `{said}`, and {lacking}", _who_helps(before, said.by)
+            )
+
+
+@lru_cache(maxsize=1024)
+def _read(written: str) -> Rule:
+    return rule(written)
 
 
 def _lacking(said: Rule, before: Snapshot, version: Version, environment: str) -> str | None:
@@ -284,11 +165,11 @@ def _compared(
     if holds:
         return None
     told = f"{_measured(version, mine, said.metric)}, that of {deployed.reference}, deployed there, is "
-    return f"{told}{_number(theirs)}: {_apart(ours, theirs)}, and the {said.better} is better"
+    return f"{told}{number_word(theirs)}: {_apart(ours, theirs)}, and the {said.better} is better"
 
 
 def _measured(version: Version, found: Evaluation, metric: str) -> str:
-    value = _number(found.metrics[metric])
+    value = number_word(found.metrics[metric])
     return f"{metric} of {version.reference} is {value} (evaluation {found.number} by {found.by})"
 
 
@@ -304,7 +185,7 @@ def _of_whom(said: Rule) -> str:
 
 def _missing(before: Snapshot, version: Version, said: Rule, what: str) -> str:
     """That nothing counts; and what is there and does not, with why."""
-    on = f" on {_word(said.on)}" if said.on is not None else ""
+    on = f" on {word(said.on)}" if said.on is not None else ""
     told = f"{version.reference} has no evaluation{_of_whom(said)}{on} with {'a ' * (what == 'report')}{what}"
     for found in evaluations(before, version.model, version.number):
         has_it = found.report is not None if what == "report" else what in found.metrics

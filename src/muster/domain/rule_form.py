@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final, TypeVar
 
-from muster.domain import access, names, parse
+from muster.domain import access, evidence_rules, names, parse
 from muster.domain.errors import Invalid
 from muster.domain.parse import Form
 from muster.domain.records import STAGES
@@ -52,11 +52,8 @@ def rules(calendar: Calendar, old: EnvironmentRules = NO_RULES) -> Callable[[obj
 
 
 def _demand(value: object, field: str) -> str:
-    """What evidence is demanded, in words that the judge of evidence reads."""
-    text = parse.text(value, field, 1_000).strip()
-    if not text:
-        raise Invalid.one(field, value, "must not be empty")
-    return text
+    """What evidence is demanded, as the judge of evidence writes it."""
+    return str(evidence_rules.rule(value, field))
 
 
 def _stage(value: object, field: str) -> str:
