@@ -6,8 +6,10 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from resource import RLIMIT_FSIZE, getrlimit, setrlimit
+from threading import Thread
 
 import pytest
 
@@ -90,6 +92,69 @@ def test_what_is_not_there_is_not_found(store: ArtifactStore) -> None:
         store.path(UNKNOWN)
     assert store.size(UNKNOWN) is None
     assert not store.verify(UNKNOWN)
+
+
+class TestRemoving:
+    def test_what_was_removed_is_not_there_any_more(self, store: ArtifactStore) -> None:
+        made, other = store.put([WEIGHTS]), store.put([b"other"])
+        store.path(made.sha256)
+        assert store.remove(made.sha256, lambda: False)
+        assert (store.size(made.sha256), store.verify(made.sha256)) == (None, False)
+        assert list(store.digests()) == [other.sha256]
+        with pytest.raises(NotFound):
+            store.path(made.sha256)
+        assert store.remove(made.sha256, lambda: False)
+        assert store.remove(UNKNOWN, lambda: False)
+
+    def test_what_is_used_stays(self, store: ArtifactStore) -> None:
+        made = store.put([WEIGHTS])
+        assert not store.remove(made.sha256, lambda: True)
+        assert store.verify(made.sha256)
+
+    def test_it_may_come_back(self, store: ArtifactStore) -> None:
+        made = store.put([WEIGHTS])
+        store.remove(made.sha256, lambda: False)
+        assert store.put([WEIGHTS]) == made
+        assert store.path(made.sha256).read_bytes() == WEIGHTS
+
+    def test_whoever_reads_it_already_reads_to_the_end(self, store: ArtifactStore) -> None:
+        made = store.put([WEIGHTS])
+        with store.open(made.sha256) as file:
+            first = file.read(10)
+            store.remove(made.sha256, lambda: False)
+            assert first + file.read() == WEIGHTS
+
+    def test_what_is_being_brought_is_asked_for_only_once_its_use_is_recorded(
+        self, store: ArtifactStore
+    ) -> None:
+        """The bytes are removed from under nobody who put them and is about to say so."""
+        made, uses = store.put([WEIGHTS]), list[str]()
+        removed: Future[bool] = Future()
+        with store.bringing():
+            store.put([WEIGHTS])
+            remover = Thread(target=lambda: removed.set_result(store.remove(made.sha256, lambda: bool(uses))))
+            remover.start()
+            with pytest.raises(TimeoutError):
+                removed.result(timeout=0.2)
+            uses.append("a version")
+        assert removed.result(timeout=30) is False
+        remover.join()
+        assert store.verify(made.sha256)
+
+    def test_who_brings_something_holds_up_nobody_else(self, store: ArtifactStore) -> None:
+        with store.bringing(), store.bringing():
+            store.put([WEIGHTS])
+            done: Future[None] = Future()
+
+            def bring() -> None:
+                with store.bringing():
+                    store.put([WEIGHTS])
+                done.set_result(None)
+
+            other = Thread(target=bring)
+            other.start()
+            done.result(timeout=30)
+            other.join()
 
 
 def test_on_disk_objects_are_where_git_lfs_looks_and_cannot_be_written(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from muster.domain import changes as c
 from muster.domain.views import Times
 from muster.index.store import SqlIndex
-from muster.index.tables import TEXTS
+from muster.index.texts import TEXTS
 from muster.service.values import VersionFilter
 from tests.builders import ADA, START, Story, a_config, an_artifact, an_environment, deploy, register
 
@@ -36,6 +36,23 @@ IMPORTED = {"created_at": "2020-02-02T00:00:00Z", "last_updated": "2020-02-03T00
 imported = st.sampled_from((None, IMPORTED))
 files = st.sampled_from(("model.onnx", "sub/a", "sub-b", "sub/c")).map(an_artifact)
 
+data = st.sampled_from((None, "forms", {"name": "forms", "sha256": "12" * 32, "others": [{"uri": "s3://a"}]}))
+words = st.sampled_from(("v1", "1", "2", "b_c"))
+references = st.one_of(
+    st.tuples(models, words).map("/".join),
+    st.tuples(models, words).map("_".join),
+    models.map("{}@champion".format),
+    st.tuples(models, environments).map(":".join),
+    st.just("renamed/1"),
+)
+bases = st.lists(
+    st.one_of(
+        references.map(lambda ref: {"ref": ref}),
+        files.map(lambda file: {"uri": "hf://base", "digest": file.sha256}),
+    ),
+    max_size=2,
+).map(tuple)
+
 changes: st.SearchStrategy[c.Change] = st.one_of(
     st.builds(
         register,
@@ -47,6 +64,8 @@ changes: st.SearchStrategy[c.Change] = st.one_of(
         imported=imported,
         number=st.one_of(st.none(), st.integers(1, 9)),
         owner=st.sampled_from((None, "ada")),
+        training_data=data,
+        bases=bases,
     ),
     st.builds(c.CreateModel, models, tags=tags, card=st.sampled_from((None, "# Card")), imported=imported),
     st.builds(c.UpdateModel, models, tags=tag_updates, card=st.sampled_from((c.UNSET, "# New"))),
@@ -63,7 +82,12 @@ changes: st.SearchStrategy[c.Change] = st.one_of(
     st.builds(c.SetAlias, models, st.just("champion"), st.one_of(st.none(), numbers)),
     st.builds(c.AttachFile, models, numbers, files),
     st.builds(c.DetachFile, models, numbers, files.map(lambda file: file.path)),
-    st.builds(c.Finalize, models, numbers),
+    st.builds(c.Finalize, models, numbers, facts=data.map(lambda said: c.Facts(training_data=said))),
+    st.builds(c.Ban, models, numbers),
+    st.builds(c.LiftBan, models, numbers),
+    st.builds(c.Purge, models, numbers),
+    st.builds(c.RetractData, name=st.sampled_from(("forms", "letters"))),
+    st.builds(c.ReinstateData, name=st.sampled_from(("forms", "letters"))),
     st.builds(c.DeleteVersion, models, numbers),
     st.builds(c.DeleteModel, models),
     st.builds(

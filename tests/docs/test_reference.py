@@ -95,7 +95,7 @@ WHOLE = {
         records.Version(
             "m", 1, "v1", "m_v1", "final", "model", "text", "staging", "owner", {"k": "v"}, {"auc": 1.0},
             {"p": 1}, "data", {"commit": "c"}, ({"ref": "r"},), {"provider": "p"}, {"inputs": []}, (), True,
-            {"created_at": "t"}, "digest",
+            {"created_at": "t"}, "digest", True,
         )
     ),
     "deployments/<environment>/<hh>/<name>.json": codec.deployment_to_dict(

@@ -360,13 +360,15 @@ class TestFiles:
 
 
 class TestDeleting:
-    def test_a_tombstone_keeps_number_label_and_id_only(self, state: State) -> None:
-        state.do(register(tags={"a": "b"}, pending=True), attach(), c.Finalize("digits", 1))
+    def test_a_tombstone_keeps_number_label_id_and_what_it_was_made_from_only(self, state: State) -> None:
+        base = {"ref": "letters/1"}
+        state.do(register(tags={"a": "b"}, pending=True, bases=(base,)), attach(), c.Finalize("digits", 1))
         planned = state.do(c.DeleteVersion("digits", 1))
         assert planned.edits[file_path("digits", 1, "model.onnx")] is None
         gone = state.versions["digits", 1]
         assert (gone.state, gone.label, gone.model_id) == ("deleted", "v1", "digits_v1")
-        assert (gone.tags, gone.description, gone.training_data, gone.registered) == ({}, "", None, "")
+        assert (gone.tags, gone.description, gone.registered) == ({}, "", "")
+        assert (gone.training_data, gone.bases) == ("digits of 1,797 forms", (base,))
 
     def test_neither_number_nor_label_nor_id_is_used_again(self, state: State) -> None:
         state.do(register("a_b", "c"), c.DeleteVersion("a_b", 1))

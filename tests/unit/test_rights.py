@@ -58,6 +58,12 @@ CHANGES = [
     (c.SetAccount("bob", disabled=False), Right.ADMIN),
     (c.SetTeam("ops", create=True), Right.ADMIN),
     (c.DeleteEnvironment("production"), Right.ADMIN),
+    (c.Ban("digits", 1), Right.MANAGE),
+    (c.Ban(sha256="12" * 32), Right.MANAGE),
+    (c.LiftBan("digits", 1), Right.ADMIN),
+    (c.RetractData(name="forms"), Right.MANAGE),
+    (c.ReinstateData(name="forms"), Right.ADMIN),
+    (c.Purge("digits", 1), Right.ADMIN),
 ]
 
 
@@ -204,5 +210,6 @@ def test_no_kind_of_change_is_forgotten() -> None:
         c.SetRoles,
         c.SetTeam,
         c.Initialize,
+        c.Ban,
     }
     assert {each.kind for each in ruled} == set(c.KINDS)

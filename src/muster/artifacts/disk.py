@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO
 
+from muster.artifacts.holds import Holds
 from muster.artifacts.writing import Incoming, fsync_folder, make_folders, refusals
 from muster.domain.errors import Invalid, NotFound
 from muster.domain.records import Artifact
@@ -25,12 +27,13 @@ class DiskStore:
         with refusals():
             self._objects.mkdir(parents=True, exist_ok=True)
         self._incoming = Incoming(lfs / "tmp", min_free_bytes)
+        self._holds = Holds(lfs / "holds")
 
     def put(self, chunks: Iterable[bytes], expected: str | None = None) -> Artifact:
         with self._incoming.written(chunks) as file:
             if expected is not None and file.sha256 != expected:
                 raise Invalid.one("sha256", expected, f"must be the digest of the bytes sent ({file.sha256})")
-            with refusals():
+            with self._holds.held(file.sha256), refusals():
                 place = self._place(file.sha256)
                 make_folders(place.parent, self._objects)
                 # Also when it is there already: what is whole replaces what may be damaged.
@@ -69,6 +72,20 @@ class DiskStore:
     def digests(self) -> Iterator[str]:
         for _, _, names in os.walk(self._objects):
             yield from (name for name in names if len(name) == 64)
+
+    def bringing(self) -> AbstractContextManager[None]:
+        return self._holds.bringing()
+
+    def remove(self, sha256: str, used: Callable[[], bool]) -> bool:
+        place = self._place(sha256)
+        with self._holds.alone(sha256):
+            if used():
+                return False
+            with refusals():
+                place.unlink(missing_ok=True)
+                if place.parent.is_dir():
+                    fsync_folder(place.parent)
+        return True
 
     def sweep(self) -> int:
         """Remove what a crash left half written, and say how many; nothing may be writing meanwhile."""

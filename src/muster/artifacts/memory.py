@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,6 +21,8 @@ class MemoryStore:
     def __init__(self, scratch: Path) -> None:
         self._scratch = scratch
         self._files: dict[str, bytes] = {}
+        self._bringing = 0
+        self._changed = threading.Condition()
 
     def put(self, chunks: Iterable[bytes], expected: str | None = None) -> Artifact:
         content = b"".join(chunks)
@@ -48,6 +52,26 @@ class MemoryStore:
 
     def digests(self) -> Iterator[str]:
         return iter(list(self._files))
+
+    @contextmanager
+    def bringing(self) -> Iterator[None]:
+        with self._changed:
+            self._bringing += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._bringing -= 1
+                self._changed.notify_all()
+
+    def remove(self, sha256: str, used: Callable[[], bool]) -> bool:
+        with self._changed:
+            self._changed.wait_for(lambda: self._bringing == 0)
+            if used():
+                return False
+            self._files.pop(sha256, None)
+            (self._scratch / sha256).unlink(missing_ok=True)
+        return True
 
     def _content(self, sha256: str) -> bytes:
         try:

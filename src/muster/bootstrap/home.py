@@ -19,7 +19,7 @@ from muster.bootstrap import mirroring, proving, telling
 from muster.bootstrap.folder import Folder
 from muster.calendars import FreezeCalendar
 from muster.credentials.store import CredentialFile
-from muster.domain import evaluations, evidence
+from muster.domain import banning, evaluations, evidence
 from muster.domain.changes import Initialize
 from muster.domain.errors import Conflict, MusterError, NotFound, Unavailable
 from muster.domain.judging import Rules
@@ -47,6 +47,7 @@ from muster.service.notary import Notary, Rounds
 from muster.service.observing import MUSTER, Observer
 from muster.service.operations import Operations
 from muster.service.past import Past
+from muster.service.purging import Purger
 from muster.service.reconcile import Reconciler
 from muster.service.registry import Registry
 from muster.service.telling import Telling
@@ -70,6 +71,7 @@ CALENDAR: Final = FreezeCalendar()
 RULES: Final = Rules(
     admit,
     judges=(
+        banning.judge,
         evaluations.judge,
         EnvironmentJudge(CALENDAR),
         evidence.judge,
@@ -162,6 +164,7 @@ class Home:
     gateway: Gateway
     telling: Telling
     target: ProcessTarget
+    purger: Purger
     venvs: Venvs | None
     notary: Notary
     mirror: Mirror | None
@@ -276,6 +279,7 @@ def _assemble(settings: Settings, storage: Storage, run_dir: Path, crash: Crash,
         gateway=gateway,
         telling=telling.telling(settings, storage.folder, storage.index, now, stack),
         target=target,
+        purger=Purger(registry, artifacts, storage.uploads, crash),
         venvs=venvs,
         notary=proving.notary(
             settings,
@@ -346,6 +350,8 @@ def _begin(home: Home, *, serving: bool) -> None:
     if storage.index.head() is None:
         with suppress(Conflict):  # another process was faster
             home.registry.submit(Initialize(), MUSTER).result()
+    if serving:
+        home.purger.make_good()
 
 
 def _why_not_routed(registry: Registry, environment: str, model: str) -> MusterError:

@@ -25,6 +25,7 @@ _BY_STATUS: Final[Mapping[int, type[MusterError]]] = {
     403: errors.Denied,
     404: errors.NotFound,
     409: errors.Conflict,
+    410: errors.Purged,
     412: errors.Stale,
     413: errors.TooLarge,
     422: errors.DidNotStart,

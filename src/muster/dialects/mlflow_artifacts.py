@@ -166,6 +166,8 @@ class ArtifactsApp:
         file = await asked.services.pools.reads.run(partial(file_at, asked.services, place))
         if file is None:
             raise NotFound("file", asked.path("artifacts"))
+        find = partial(asked.services.registry.bytes_of, file, place.version)
+        stored = await asked.services.pools.reads.run(find)
         tag = etag(f"sha256:{file.sha256}")
         found = part(asked.headers, file.size, tag)
         headers = {
@@ -176,7 +178,6 @@ class ArtifactsApp:
             "cache-control": "no-cache",
             **found.headers(file.size),
         }
-        stored = asked.services.registry.artifacts.path(file.sha256)
         return _Answer(b"", found.status, headers, stored, found.start, found.stop)
 
     # ------------------------------------------------------------ in

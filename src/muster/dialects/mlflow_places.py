@@ -109,6 +109,11 @@ class Place:
             raise NotFound("folder", path)
         return cls(below and artifact_path(below), True, _held_model(model), int(number))
 
+    @property
+    def version(self) -> tuple[str, int] | None:
+        """Model and number of the version that it is in, if it is in one."""
+        return None if self.model is None or self.number is None else (self.model, self.number)
+
     def writable(self) -> str:
         """The path in the inbox, of a file or folder but the root.
 

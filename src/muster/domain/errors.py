@@ -4,6 +4,7 @@
     ├── Invalid            the request is wrong; `problems` names field, value and rule
     │   └── TooLarge       a limit on size was passed
     ├── NotFound           nothing goes by that name
+    │   └── Purged         its bytes were removed for good
     ├── Conflict           the request is right, the state is in the way
     │   ├── Taken              something else goes by that name
     │   ├── ContentDiffers     that version exists, with other content
@@ -108,6 +109,17 @@ class NotFound(MusterError):
 
     def facts(self) -> dict[str, object]:
         return {"kind": self.kind, "name": self.name}
+
+
+class Purged(NotFound):
+    """A file of a version whose bytes were removed for good; its record is still there."""
+
+    code = "purged"
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__("file", name)
+        self.message = f"{name} is gone for good: {why}"
+        self.args = (self.message,)
 
 
 class Conflict(MusterError):

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from muster.domain import changes as c
 from muster.domain import codec, lfs
+from muster.domain.banning import bans_of_model
 from muster.domain.errors import Conflict, Immutable, NotFound, Stale, Taken
 from muster.domain.evaluations import pointers
 from muster.domain.names import (
@@ -143,8 +144,11 @@ def _(change: c.RenameModel, before: Snapshot) -> Plan:
         )
     if digest_of_card(change.card) != model.card:
         raise Stale(f"the card of {change.model} changed meanwhile; try again")
-    if places := _places(before, change.model, None):
-        raise Immutable(f"{change.model} has a version deployed in {', '.join(places)}; undeploy it first")
+    if deployed := places(before, change.model, None):
+        raise Immutable(f"{change.model} has a version deployed in {', '.join(deployed)}; undeploy it first")
+    if before.documents(bans_of_model(change.model)):
+        # The record would move, and its commit with it, which says who banned it and why.
+        raise Immutable(f"{change.model} has a version that is banned; lift the ban, rename, ban it again")
     edits: dict[str, bytes | None] = {model_path(change.model): None}
     if model.card:
         edits |= {card_path(change.model): None, card_path(change.new_name): change.card.encode()}
@@ -173,13 +177,25 @@ def _(change: c.RenameModel, before: Snapshot) -> Plan:
 
 
 def _tombstone(version: Version) -> dict[str, bytes | None]:
-    """The edits that leave only number, label and id of `version`."""
-    gone = Version(version.model, version.number, version.label, version.model_id, state="deleted")
+    """The edits that leave only number, label and id of `version`, and what it was made from.
+
+    That one stays: what was made from something is found through what is deleted, too.
+    """
+    gone = Version(
+        version.model,
+        version.number,
+        version.label,
+        version.model_id,
+        state="deleted",
+        training_data=version.training_data,
+        bases=version.bases,
+    )
     pointers = {file_path(version.model, version.number, file.path): None for file in version.files}
     return {**pointers, **dict([file_of_version(gone)])}
 
 
-def _places(before: Snapshot, model: str, number: int | None) -> list[str]:
+def places(before: Snapshot, model: str, number: int | None) -> list[str]:
+    """The environments in which the version is deployed; with None any version of the model."""
     return [
         d.environment
         for d in before.deployments_of(model)
@@ -191,8 +207,8 @@ def _places(before: Snapshot, model: str, number: int | None) -> list[str]:
 def _(change: c.DeleteVersion, before: Snapshot) -> Plan:
     version = live_version(before, change.model, change.number)
     check_expected(before.version_touched(change.model, change.number), change.expected)
-    if places := _places(before, change.model, change.number):
-        raise Immutable(f"{version.model_id} is deployed in {', '.join(places)}; undeploy it first")
+    if deployed := places(before, change.model, change.number):
+        raise Immutable(f"{version.model_id} is deployed in {', '.join(deployed)}; undeploy it first")
     edits = _tombstone(version)
     model = live_model(before, change.model)
     aliases = {alias: number for alias, number in model.aliases.items() if number != change.number}
@@ -211,8 +227,8 @@ def _(change: c.DeleteVersion, before: Snapshot) -> Plan:
 def _(change: c.DeleteModel, before: Snapshot) -> Plan:
     model = live_model(before, change.model)
     check_expected(before.model_touched(change.model), change.expected)
-    if places := _places(before, change.model, None):
-        raise Immutable(f"{change.model} has a version deployed in {', '.join(places)}; undeploy it first")
+    if deployed := places(before, change.model, None):
+        raise Immutable(f"{change.model} has a version deployed in {', '.join(deployed)}; undeploy it first")
     edits: dict[str, bytes | None] = {card_path(change.model): None} if model.card else {}
     also = []
     for number in before.numbers(change.model):

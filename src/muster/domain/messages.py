@@ -33,6 +33,8 @@ _LEAVE_VERSIONS_ALONE = frozenset(
         "withdraw",
         "lapse",
         "review-break-glass",
+        "ban",
+        "unban",
     }
 )
 # Of those that change a version, the ones that say what it is, and not where it is or who may see it.

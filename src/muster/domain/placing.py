@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from muster.domain import changes as c
 from muster.domain import codec, lfs
+from muster.domain.banning import is_banned
 from muster.domain.errors import (
     Conflict,
     Immutable,
@@ -92,9 +93,14 @@ def _placed(
 
 
 def check_final(version: Version) -> None:
-    """Refuse what has no fixed files yet; one that was final is pending while files are attached to it."""
+    """Refuse what has no fixed files yet, or none any more.
+
+    One that was final is pending while files are attached to it.
+    """
     if version.state == "pending":
         raise Conflict(f"{version.model_id} is pending: finalize its files first")
+    if version.purged:
+        raise Conflict(f"{version.model_id} was purged: its files are gone for good")
 
 
 def check_guard(before: Snapshot, change: c.Deploy | c.RollBack) -> None:
@@ -165,11 +171,12 @@ def rolled_back(change: c.RollBack, before: Snapshot) -> tuple[Deployment, Deplo
             f"{version.model_id} is not deployed in {change.environment}: {now}, "
             "so there is nothing to roll back"
         )
-    back = _way_back(change, old)
+    back = _way_back(change, old, before)
     if back is None:
         if not old.recorded and not change.empty:
+            which = "that is not banned " if old.earlier else ""
             raise NothingToRestore(
-                f"no version of {change.model} was deployed in {change.environment} before "
+                f"no version of {change.model} {which}was deployed in {change.environment} before "
                 f"{version.model_id}: {_NOWHERE}"
             )
         return old, Deployment(change.environment, change.model, None)
@@ -181,9 +188,9 @@ def rolled_back(change: c.RollBack, before: Snapshot) -> tuple[Deployment, Deplo
             f"{restored.model_id}, deployed before, has no files and would not run: {_NOWHERE}"
         )
     earlier = tuple(e for e in old.earlier if e.version not in (change.number, back.version))
-    if change.to is not None:
-        at = next((i for i, e in enumerate(old.earlier) if e.version == change.to), None)
-        earlier = old.earlier[at + 1 :] if at is not None else earlier
+    at = next((i for i, e in enumerate(old.earlier) if e.version == back.version), None)
+    if at is not None:
+        earlier = old.earlier[at + 1 :]
     return old, Deployment(
         change.environment,
         change.model,
@@ -194,10 +201,16 @@ def rolled_back(change: c.RollBack, before: Snapshot) -> tuple[Deployment, Deplo
     )
 
 
-def _way_back(change: c.RollBack, old: Deployment) -> Earlier | None:
+def way_back(before: Snapshot, deployment: Deployment) -> Earlier | None:
+    """What a rollback returns to that names nothing: the version before, past those that are banned."""
+    found = (e for e in deployment.earlier if not is_banned(before, deployment.model, e.version))
+    return next(found, None)
+
+
+def _way_back(change: c.RollBack, old: Deployment, before: Snapshot) -> Earlier | None:
     """The version to return to and how it ran."""
     if change.to is None:
-        return old.earlier[0] if old.earlier else None
+        return way_back(before, old)
     if change.to == change.number:
         raise Invalid.one(
             "to",

@@ -14,6 +14,7 @@ from functools import singledispatch
 
 from muster.domain import changes as c
 from muster.domain import codec, lfs
+from muster.domain.bases import as_said, settled
 from muster.domain.errors import (
     Conflict,
     ContentDiffers,
@@ -126,7 +127,7 @@ def _differing(change: c.RegisterVersion, there: Version) -> list[str]:
         "params": dict(there.params),
         "source": there.source,
         "kind": there.kind,
-        "bases": [dict(base) for base in there.bases],
+        "bases": [as_said(base) for base in there.bases],
         "external": there.external,
     }
     asked = content(change)
@@ -172,7 +173,7 @@ def _(change: c.RegisterVersion, before: Snapshot) -> Plan:
         params=change.params,
         training_data=change.training_data,
         source=change.source,
-        bases=change.bases,
+        bases=settled(before, change.bases),
         external=change.external,
         signature=change.signature,
         imported=change.imported,

@@ -76,6 +76,7 @@ class Version:
     files_attached: bool = False  # files came after the version was final; that happens once
     imported: Fields | None = None  # from, created_at, last_updated as they were elsewhere
     registered: str = ""  # sha256 of what was registered: a repeated registration is known by it
+    purged: bool = False  # the bytes of its files are gone for good
 
     @property
     def reference(self) -> str:

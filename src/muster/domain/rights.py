@@ -28,6 +28,7 @@ ON_A_MODEL: Final[dict[type[c.Change], Right]] = {
     c.DeleteModel: Right.MANAGE,
     c.Note: Right.WRITE,
     c.Evaluate: Right.WRITE,
+    c.Purge: Right.ADMIN,
 }
 # What runs somewhere takes the right on the model, or in the environment with the model in sight.
 _Placing = c.Deploy | c.RollBack | c.Undeploy | c.AttemptFailed | c.Observe
@@ -37,6 +38,9 @@ IN_AN_ENVIRONMENT: Final[dict[type[c.Change], Right]] = {
     c.DeleteEnvironment: Right.ADMIN,
 }
 ON_THE_REGISTRY: Final[dict[type[c.Change], Right]] = {
+    c.RetractData: Right.MANAGE,
+    c.ReinstateData: Right.ADMIN,
+    c.LiftBan: Right.ADMIN,
     c.SetAccount: Right.ADMIN,
     c.DeleteTeam: Right.ADMIN,
     c.BeginAccess: Right.ADMIN,
@@ -69,6 +73,10 @@ def admit(change: c.Change, actor: c.Actor, before: Snapshot) -> None:
             _need(actor, Right.MANAGE, held, f"in {environment.name}")
         case c.DeleteEnvironment(name):
             _need(actor, Right.ADMIN, access.right_in(before, actor, name), f"in {name}")
+        case c.Ban(model=str()):
+            _model(actor, change, Right.MANAGE, before)
+        case c.Ban():
+            _need(actor, Right.MANAGE, access.right_anywhere(before, actor), "of the registry")
         case _ if (right := ON_A_MODEL.get(type(change))) is not None:
             _model(actor, change, right, before)
         case _:

@@ -60,6 +60,8 @@ def version_view(version: Version, times: Times, deployed_in: Iterable[str]) -> 
         "signature": version.signature,
         "files": [{"path": f.path, "size": f.size, "sha256": f.sha256} for f in version.files],
     }
+    if version.purged:
+        view["purged"] = True
     if version.kind != "prompt" and not version.files and version.source and version.source.get("uri"):
         view["files_status"] = ELSEWHERE
     if version.external is not None:

@@ -148,12 +148,19 @@ async def download(
     services: Given, request: Request[Any, Any, Any], model: InPath, version: InPath, path: InPath
 ) -> Stream:
     wanted = names.artifact_path(path.removeprefix("/"))
-    file = services.registry.file(*place_of(services.registry, model, version), wanted)
-    return sent(services, request, file)
+    place = place_of(services.registry, model, version)
+    return sent(services, request, services.registry.file(*place, wanted), place)
 
 
-def sent(services: Services, request: Request[Any, Any, Any], file: Artifact) -> Stream:
-    """The answer with the bytes of `file`, or the part of them that the request wants."""
+def sent(
+    services: Services, request: Request[Any, Any, Any], file: Artifact, place: tuple[str, int] | None = None
+) -> Stream:
+    """The answer with the bytes of `file`, of the version at `place`, or the part that the request wants.
+
+    Raises:
+        Denied, Purged, NotFound: as `Registry.bytes_of`.
+    """
+    stored = services.registry.bytes_of(file, place)
     tag = etag(f"sha256:{file.sha256}")
     found = part(request.headers, file.size, tag)
     headers = {
@@ -166,7 +173,6 @@ def sent(services: Services, request: Request[Any, Any, Any], file: Artifact) ->
     if found.status != 304:
         headers["content-length"] = str(found.stop - found.start)
     nothing = "head" in request.scope or found.start == found.stop
-    stored = services.registry.artifacts.path(file.sha256)
     content = outgoing(services, stored, found.start, found.start if nothing else found.stop)
     return Stream(content, status_code=found.status, media_type="application/octet-stream", headers=headers)
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from sqlalchemy import Table, select
 
 from muster.index.database import Row, is_damage, sql
-from muster.index.tables import TEXTS, metadata
+from muster.index.tables import metadata
+from muster.index.texts import TEXTS
 
 
 def differences(ours: sqlite3.Connection, theirs: sqlite3.Connection) -> list[str]:

@@ -21,6 +21,7 @@ from sqlalchemy.sql import ClauseElement
 
 from muster.domain.errors import MusterError, StorageFull, Unavailable
 from muster.index import tables
+from muster.index.texts import TEXTS
 
 BUSY_TIMEOUT_S = 30.0
 _IDLE_READERS = 16  # kept open; more are opened when more threads read at once
@@ -171,7 +172,7 @@ def create_tables(connection: sqlite3.Connection) -> None:
         connection.execute(f'DROP TABLE IF EXISTS "{name}"')
     for table in tables.metadata.sorted_tables:
         connection.execute(str(CreateTable(table).compile(dialect=_BY_PLACE)))
-    for text in tables.TEXTS:
+    for text in TEXTS:
         connection.execute(text.create)
     connection.execute("INSERT INTO meta (id, head) VALUES (1, NULL)")
     connection.execute(f"PRAGMA user_version = {tables.SCHEMA}")

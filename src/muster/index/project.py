@@ -36,6 +36,7 @@ from muster.index.entries import (
 from muster.index.paths import Edits, sort
 from muster.index.rows import (
     INSERT_ALIAS,
+    INSERT_BUILT_ON,
     INSERT_DEPLOYMENT,
     INSERT_DOCUMENT,
     INSERT_ENVIRONMENT,
@@ -43,13 +44,16 @@ from muster.index.rows import (
     INSERT_METRIC,
     INSERT_MODEL,
     INSERT_MODEL_TAG,
+    INSERT_ORIGIN,
     INSERT_SOURCE,
     INSERT_TAG,
     INSERT_VERSION,
+    BuiltOnRow,
     DeploymentRow,
     DocumentRow,
     EnvironmentRow,
     alias_rows,
+    base_places,
     by_rank,
     deployment_of,
     environment_of,
@@ -58,6 +62,7 @@ from muster.index.rows import (
     model_of,
     model_row,
     model_tag_rows,
+    origin_rows,
     source_rows,
     tag_rows,
     version_of,
@@ -65,7 +70,7 @@ from muster.index.rows import (
     with_files,
 )
 from muster.index.snapshot import SqlSnapshot
-from muster.index.tables import MODEL_TEXT, VERSION_TEXT
+from muster.index.texts import MODEL_TEXT, VERSION_TEXT
 from muster.service.values import Logged
 
 _Version = tuple[str, int]
@@ -318,11 +323,24 @@ class SqlTransaction(SqlSnapshot):
                 self._flush()
                 self._each(s.DELETE_SOURCE, list(source_rows(old, sequence)))
             self._rows[INSERT_SOURCE] += source_rows(version, sequence)
+        self._origins(old, version, sequence)
         if old is None or old.metrics != version.metrics:
             if old is not None:
                 self._flush()
                 self._each(s.DELETE_METRIC, list(metric_rows(old, sequence)))
             self._rows[INSERT_METRIC] += metric_rows(version, sequence)
+
+    def _origins(self, old: Version | None, version: Version, sequence: int) -> None:
+        if old is None:  # bases never change
+            for model, number in base_places(version):
+                if (base := self._one(s.SEQUENCE, {"model": model, "number": number})) is not None:
+                    self._rows[INSERT_BUILT_ON].append(BuiltOnRow(base[0], sequence))
+        elif old.training_data == version.training_data:
+            return
+        else:
+            self._flush()
+            self._each(s.DELETE_ORIGIN, list(origin_rows(old, sequence)))
+        self._rows[INSERT_ORIGIN] += origin_rows(version, sequence)
 
     def _marks(self, row: Row) -> Marks:
         """The marks in a row of `VERSION_ROW`: four positions, their four times, and who touched it how."""

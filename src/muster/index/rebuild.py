@@ -21,7 +21,7 @@ from typing import IO, Any
 
 from muster.domain.documents import is_document
 from muster.domain.messages import Entry
-from muster.domain.records import Artifact
+from muster.domain.records import Artifact, Version
 from muster.index import statements, tables
 from muster.index.database import Row, create_indexes, create_tables, inserting
 from muster.index.entries import (
@@ -46,6 +46,7 @@ from muster.index.entries import (
 from muster.index.paths import artifact
 from muster.index.rows import (
     INSERT_ALIAS,
+    INSERT_BUILT_ON,
     INSERT_DEPLOYMENT,
     INSERT_DOCUMENT,
     INSERT_ENVIRONMENT,
@@ -53,14 +54,17 @@ from muster.index.rows import (
     INSERT_METRIC,
     INSERT_MODEL,
     INSERT_MODEL_TAG,
+    INSERT_ORIGIN,
     INSERT_SOURCE,
     INSERT_TAG,
     INSERT_VERSION,
+    BuiltOnRow,
     DeploymentRow,
     DocumentRow,
     EnvironmentRow,
     VersionRow,
     alias_rows,
+    base_places,
     by_rank,
     deployment_of,
     environment_of,
@@ -69,11 +73,13 @@ from muster.index.rows import (
     model_of,
     model_row,
     model_tag_rows,
+    origin_rows,
     source_rows,
     tag_rows,
     version_row,
     with_files,
 )
+from muster.index.texts import TEXTS
 
 _CHUNK = 2000  # rows held in memory before they are inserted
 _OF_THE_LOG = {
@@ -89,6 +95,8 @@ _KEYS: dict[str, Callable[[Row], Any]] = {
     INSERT_TAG: itemgetter(0, 1, 2),
     INSERT_METRIC: itemgetter(0, 1, 2),
     INSERT_SOURCE: itemgetter(0),
+    INSERT_BUILT_ON: itemgetter(0, 1),
+    INSERT_ORIGIN: itemgetter(0, 1, 2),
     INSERT_FILE: itemgetter(0, 1, 2),
     INSERT_MODEL: itemgetter(0),
     INSERT_MODEL_TAG: itemgetter(0, 1, 2),
@@ -157,13 +165,16 @@ class _Log:
         found = []
         for touch in self.touches:
             if touch.model in renamed:
-                name = touch.model
-                for position, before, after in self.renames:
-                    if position > touch.position and before == name:
-                        name = after
-                touch = touch._replace(model=name)
+                touch = touch._replace(model=self.name_now(touch.model, touch.position))
             found.append(touch)
         return sorted(found)
+
+    def name_now(self, name: str, position: int) -> str:
+        """The name that the model has now which had `name` at that position."""
+        for renamed_at, before, after in self.renames:
+            if renamed_at > position and before == name:
+                name = after
+        return name
 
 
 def rebuild(
@@ -205,7 +216,7 @@ def _fill(
         indexed = beside.submit(create_indexes, connection, _OF_THE_LOG)
         _Tree(connection, gathered, space, indexed).fill(tree)
     create_indexes(connection, set(tables.metadata.sorted_tables) - _OF_THE_LOG)
-    for text in tables.TEXTS:
+    for text in TEXTS:
         connection.execute(text.rebuild)
     connection.execute(statements.SET_HEAD, {"head": head})
 
@@ -295,6 +306,12 @@ class _Tree:
         self._flush()
         self._connection.executemany(INSERT_VERSION, self._waiting.in_order())
 
+    def _built_on(self, version: Version, sequence: int) -> Iterator[BuiltOnRow]:
+        for model, number in base_places(version):
+            marks = self._log.versions.get((self._log.name_now(model, sequence), number))
+            if marks is not None:
+                yield BuiltOnRow(marks.registered.position, sequence)
+
     def _hold(self, statement: str, rows: Iterable[Row]) -> None:
         self._held.setdefault(statement, []).extend(rows)
 
@@ -357,6 +374,8 @@ class _Tree:
         self._hold(INSERT_TAG, tag_rows(version, sequence))
         self._hold(INSERT_SOURCE, source_rows(version, sequence))
         self._hold(INSERT_METRIC, metric_rows(version, sequence))
+        self._hold(INSERT_ORIGIN, origin_rows(version, sequence))
+        self._hold(INSERT_BUILT_ON, self._built_on(version, sequence))
         self._hold(INSERT_FILE, [file_row(version.model, version.number, f) for f in self._files])
         self._files = []
         self._count += 1

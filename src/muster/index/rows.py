@@ -13,13 +13,17 @@ from typing import NamedTuple
 import msgspec
 
 from muster.domain import codec
+from muster.domain.bases import place_of
 from muster.domain.records import Artifact, Deployment, Environment, Json, Model, Version
+from muster.domain.retracting import data_sets
 from muster.domain.views import version_view
 from muster.index import tables
 from muster.index.database import inserting
 from muster.index.entries import Marks, ModelMarks
 
 # msgspec and not `json`, which takes three times as long: a rebuild does little else.
+MAX_ORIGIN = 300
+
 _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(dict[str, Json])
 
@@ -69,6 +73,7 @@ class VersionRow(NamedTuple):
     touched: int
     last_deploy: int | None
     last_rollback: int | None
+    purged: bool
     record: bytes
     document: bytes
 
@@ -93,6 +98,7 @@ def version_row(version: Version, record: bytes, marks: Marks, deployed_in: Iter
         marks.touched.position,
         marks.deploy and marks.deploy.position,
         marks.rollback and marks.rollback.position,
+        version.purged,
         record,
         _encode(view) if live else b"",
     )
@@ -112,6 +118,21 @@ class SourceRow(NamedTuple):
     sequence: int
     uri: str
     run_id: str
+
+
+class BuiltOnRow(NamedTuple):
+    """A row of `built_on`."""
+
+    base: int
+    sequence: int
+
+
+class OriginRow(NamedTuple):
+    """A row of `origins`."""
+
+    kind: str
+    value: str
+    sequence: int
 
 
 class ModelTagRow(NamedTuple):
@@ -180,6 +201,28 @@ def source_rows(version: Version, sequence: int) -> Iterator[SourceRow]:
         yield SourceRow(sequence, uri, run_id)
 
 
+def origin_rows(version: Version, sequence: int) -> Iterator[OriginRow]:
+    """The rows of what a version says it was made from, but for versions that are here.
+
+    Words of more than 300 characters are no name that anybody would ask for.
+    """
+    said: set[tuple[str, str | None]] = set()
+    for base in version.bases:
+        said |= {("base-sha256", base.get("digest")), ("base-uri", base.get("uri"))}
+        if place_of(base) is None:
+            said.add(("ref", base.get("ref")))
+    for data in data_sets(version):
+        said |= {(f"data-{word}", data.get(word)) for word in ("sha256", "name", "uri", "digest")}
+    for kind, value in said:
+        if value and len(value) <= MAX_ORIGIN:
+            yield OriginRow(kind, value, sequence)
+
+
+def base_places(version: Version) -> list[tuple[str, int]]:
+    """Model and number of the versions here that it was made from, by the names of that time."""
+    return list(dict.fromkeys(filter(None, map(place_of, version.bases))))
+
+
 def metric_rows(version: Version, sequence: int) -> Iterator[MetricRow]:
     """The rows of a version's metrics."""
     return (MetricRow(key, float(value), sequence) for key, value in version.metrics.items())
@@ -245,6 +288,8 @@ def deployment_of(record: bytes) -> Deployment:
 INSERT_MODEL = inserting(tables.models, ModelRow._fields)
 INSERT_VERSION = inserting(tables.versions, VersionRow._fields)
 INSERT_TAG = inserting(tables.tags, TagRow._fields)
+INSERT_BUILT_ON = inserting(tables.built_on, BuiltOnRow._fields)
+INSERT_ORIGIN = inserting(tables.origins, OriginRow._fields)
 INSERT_SOURCE = inserting(tables.sources, SourceRow._fields)
 INSERT_MODEL_TAG = inserting(tables.model_tags, ModelTagRow._fields)
 INSERT_METRIC = inserting(tables.metrics, MetricRow._fields)

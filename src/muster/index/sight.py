@@ -35,13 +35,16 @@ _BY_MODEL: Final = (
     tables.files,
     tables.deployments,
 )
-_BY_SEQUENCE: Final = (tables.tags, tables.sources, tables.metrics)
+_BY_SEQUENCE: Final = (tables.tags, tables.sources, tables.metrics, tables.origins)
+_VERSIONS: Final = "(SELECT sequence FROM temp.versions)"
 _ABOUT_ONE: Final = "(SELECT position FROM temp.changes WHERE model IS NOT NULL)"
 # Rules are for all to read; who is who for none of these; what is about one model for those who see it.
-_RULE: Final = "path LIKE 'policies/%' OR path LIKE 'requirements/%'"
+_RULES: Final = ("policies", "requirements", "bans/files", "retractions")
+_RULE: Final = " OR ".join(f"path LIKE '{folder}/%'" for folder in _RULES)
 _VIEWS: Final = {
     **{table.name: f"model IN ({_SEEN})" for table in _BY_MODEL},
-    **{table.name: "sequence IN (SELECT sequence FROM temp.versions)" for table in _BY_SEQUENCE},
+    **{table.name: f"sequence IN {_VERSIONS}" for table in _BY_SEQUENCE},
+    "built_on": f"sequence IN {_VERSIONS} AND base IN {_VERSIONS}",
     "models": f"name IN ({_SEEN})",
     "changes": f"model IN {_THEN} OR (model IS NULL AND kind NOT IN {_OF_ACCESS})",
     "documents": f"path NOT LIKE 'access/%' AND ({_RULE} OR touched IN {_ABOUT_ONE})",

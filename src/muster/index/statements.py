@@ -7,7 +7,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from muster.index import tables
 from muster.index.database import deleting, sql
-from muster.index.rows import MetricRow, ModelTagRow, SourceRow, TagRow
+from muster.index.rows import MetricRow, ModelTagRow, OriginRow, SourceRow, TagRow
 from muster.index.tables import (
     aliases,
     changes,
@@ -70,8 +70,10 @@ UPDATE_VERSION = sql(
     .where(versions.c.sequence == bindparam("sequence", type_=Integer()))
     .values({c: bindparam(c.name) for c in versions.c if c.name not in _NEVER_CHANGES})
 )
+SEQUENCE = sql(select(versions.c.sequence).where(versions.c.model == _model, versions.c.number == _number))
 DELETE_TAG = deleting(tags, TagRow._fields)
 DELETE_SOURCE = deleting(tables.sources, SourceRow._fields)
+DELETE_ORIGIN = deleting(tables.origins, OriginRow._fields)
 DELETE_METRIC = deleting(metrics, MetricRow._fields)
 DELETE_FILE = sql(
     delete(files).where(

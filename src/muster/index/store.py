@@ -19,6 +19,7 @@ from muster.index.compare import differences
 from muster.index.counting import LogCounts
 from muster.index.database import BUSY_TIMEOUT_S, Readers, translating
 from muster.index.documents import DocumentReads
+from muster.index.origins import OriginReads
 from muster.index.project import SqlTransaction
 from muster.index.reads import RecordReads
 from muster.index.rebuild import rebuild
@@ -40,6 +41,7 @@ class SqlReads(
     LogCounts,
     BoardReads,
     SpanReads,
+    OriginReads,
 ):
     """All reads, in the file `path`."""
 

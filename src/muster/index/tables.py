@@ -8,8 +8,6 @@ rebuilt index equals one that followed along.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -26,7 +24,7 @@ from sqlalchemy import (
     true,
 )
 
-SCHEMA = 5
+SCHEMA = 6
 
 metadata = MetaData()
 
@@ -203,8 +201,15 @@ versions = Table(
     _number("touched"),
     _number_or_null("last_deploy"),
     _number_or_null("last_rollback"),
+    Column("purged", Boolean(create_constraint=False), nullable=False),
     Column("record", LargeBinary, nullable=False),
     Column("document", LargeBinary, nullable=False),
+)
+Index(
+    "versions_purged",
+    versions.c.sequence,
+    sqlite_where=versions.c.purged == true(),
+    postgresql_where=versions.c.purged == true(),
 )
 Index("versions_by_model_id", versions.c.model_id, unique=True)
 Index("versions_by_number", versions.c.model, versions.c.number, unique=True)
@@ -291,6 +296,29 @@ files = Table(
     sqlite_with_rowid=False,
 )
 
+Index("files_by_digest", files.c.sha256)
+
+# What a version was made from. `built_on` where that is a version here, both as they were
+# registered: no rename and no deletion parts them. `origins` is all else that was said,
+# by what kind of word it is; see `rows.origin_rows`.
+built_on = Table(
+    "built_on",
+    metadata,
+    _number("base", key=True),
+    _number("sequence", key=True),
+    sqlite_with_rowid=False,
+)
+Index("built_on_by_version", built_on.c.sequence, built_on.c.base)
+origins = Table(
+    "origins",
+    metadata,
+    _text("kind", key=True),
+    _text("value", key=True),
+    _number("sequence", key=True),
+    sqlite_with_rowid=False,
+)
+Index("origins_by_version", origins.c.sequence, origins.c.kind)
+
 environments = Table(
     "environments",
     metadata,
@@ -331,50 +359,3 @@ record_touches = Table(
     _number("position", key=True),
     sqlite_with_rowid=False,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class TextIndex:
-    """The statements of a trigram index over the column `folded` of `table`.
-
-    With external content, since a contentless one gives nothing back. Case is folded
-    by us: SQLite's LIKE knows that of ASCII only. `add` and `delete` take the number
-    that a row goes by and its text; `check` fails with SQLITE_CORRUPT if index and
-    content differ.
-    """
-
-    table: str
-    create: str
-    add: str
-    delete: str
-    rebuild: str
-    check: str
-
-
-# A model id holds name and label.
-VERSION_TEXT = TextIndex(
-    "versions",
-    """
-    CREATE VIRTUAL TABLE versions_text USING fts5(
-        folded, content='versions', content_rowid='sequence', tokenize='trigram case_sensitive 1'
-    )
-    """,
-    add="INSERT INTO versions_text(rowid, folded) VALUES (?, ?)",
-    delete="INSERT INTO versions_text(versions_text, rowid, folded) VALUES ('delete', ?, ?)",
-    rebuild="INSERT INTO versions_text(versions_text) VALUES ('rebuild')",
-    check="INSERT INTO versions_text(versions_text, rank) VALUES ('integrity-check', 1)",
-)
-# A model goes by the change that made it.
-MODEL_TEXT = TextIndex(
-    "models",
-    """
-    CREATE VIRTUAL TABLE models_text USING fts5(
-        folded, content='models', content_rowid='created', tokenize='trigram case_sensitive 1'
-    )
-    """,
-    add="INSERT INTO models_text(rowid, folded) VALUES (?, ?)",
-    delete="INSERT INTO models_text(models_text, rowid, folded) VALUES ('delete', ?, ?)",
-    rebuild="INSERT INTO models_text(models_text) VALUES ('rebuild')",
-    check="INSERT INTO models_text(models_text, rank) VALUES ('integrity-check', 1)",
-)
-TEXTS = (VERSION_TEXT, MODEL_TEXT)

@@ -32,6 +32,7 @@ from muster.domain import (  # noqa: F401  those beside `documents` register pla
     filing,
     granting,
     placing,
+    purging,
     ruling,
 )
 from muster.domain.changes import Actor, AttemptFailed, Change, Observe, RollBack, Undeploy

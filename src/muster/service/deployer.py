@@ -25,7 +25,7 @@ from muster.domain import codec
 from muster.domain.changes import Actor, AttemptFailed, Deploy, RollBack, Undeploy
 from muster.domain.errors import DidNotStart, MusterError, NotFound, UnderWay
 from muster.domain.names import deployment_path
-from muster.domain.placing import environment_of, rolled_back
+from muster.domain.placing import environment_of, rolled_back, way_back
 from muster.domain.records import Config, Deployment, Earlier, Environment
 from muster.domain.snapshot import Snapshot
 from muster.service.effects import effects, state_of
@@ -251,8 +251,8 @@ class Deployer:
             deployment = instead or now.deployment(environment, model)
             if deployment is not None and deployment.version is not None and not deployment.recorded:
                 active = _runnable(now, place, model, Earlier(deployment.version, deployment.config))
-                if self._standby and deployment.earlier:
-                    standby = _runnable(now, place, model, deployment.earlier[0])
+                if self._standby and (back := way_back(now, deployment)) is not None:
+                    standby = _runnable(now, place, model, back)
         warm = [each for each in (extra, standby) if each is not None and each != active]
         if len(warm) == 2 and warm[0] == warm[1]:
             warm.pop()  # what stands by is what comes up

@@ -41,8 +41,9 @@ class Inbox:
             Conflict: the path, or one above it, would be file and folder at once.
             StorageFull: the disk is full or at its reserve.
         """
-        stored = replace(self._artifacts.put(chunks), path=path)
-        self._uploads.put(stored)
+        with self._artifacts.bringing():
+            stored = replace(self._artifacts.put(chunks), path=path)
+            self._uploads.put(stored)
         return stored
 
     def get(self, path: str) -> Artifact | None:

@@ -20,6 +20,7 @@ from muster.domain.records import Artifact, Fields
 from muster.domain.snapshot import Snapshot
 from muster.service.board import Board
 from muster.service.lookups import ChangeLog, Records
+from muster.service.origins import Origins
 from muster.service.searching import Searches
 from muster.service.spans import Spans
 from muster.service.values import (
@@ -165,7 +166,7 @@ class Transaction(Snapshot, Protocol):
         ...
 
 
-class IndexReads(Records, ChangeLog, Searches, Board, Spans, Protocol):
+class IndexReads(Records, ChangeLog, Searches, Board, Spans, Origins, Protocol):
     """What the index is asked. Any thread may; all see the last committed transaction."""
 
     def head(self) -> str | None:
@@ -214,7 +215,14 @@ class Index(IndexReads, Protocol):
 
 
 class ArtifactStore(Protocol):
-    """Bytes by their sha256. What was put is durable and never changes."""
+    """Bytes by their sha256. What was put is durable, and never changes until it is removed."""
+
+    def bringing(self) -> AbstractContextManager[None]:
+        """What this thread puts in here stays until the end of it: record meanwhile what uses it.
+
+        Nobody removes anything that is put at the same time, by any process.
+        """
+        ...
 
     def put(self, chunks: Iterable[bytes], expected: str | None = None) -> Artifact:
         """Store the chunks; fsynced on return. The answer's path is empty.
@@ -245,6 +253,16 @@ class ArtifactStore(Protocol):
 
     def digests(self) -> Iterator[str]:
         """The sha256 of everything stored, in no order."""
+        ...
+
+    def remove(self, sha256: str, used: Callable[[], bool]) -> bool:
+        """Take the bytes away for good, unless `used` says so; whether they are gone, durably.
+
+        `used` is asked while nobody is bringing the same bytes. Who reads them already goes on.
+
+        Raises:
+            Unavailable: the disk refused.
+        """
         ...
 
 

@@ -15,6 +15,8 @@ from muster.service.values import Logged
 
 POLL_S: Final = 1.0
 PAGE: Final = 1000
+# They change what a rollback would return to, in any place.
+_STANDBY: Final = frozenset({"ban", "unban", "purge"})
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +43,7 @@ class Reconciler:
 
     def recorded(self, logged: Sequence[Logged]) -> None:
         """The committer's listener: look at once if something was declared."""
-        if any(each.entry.deployed is not None for each in logged):
+        if any(each.entry.deployed is not None or each.entry.kind in _STANDBY for each in logged):
             self._wake.set()
 
     def close(self) -> None:
@@ -78,7 +80,15 @@ class Reconciler:
                 # One under way settles by itself when it ends, and may not be disturbed.
                 if environment and model and not self._deployer.operations.busy(environment, model):
                     self._settle(environment, model)
+            if any(each.entry.kind in _STANDBY for each in logged):
+                self._settle_all()
             self._cursor = logged[-1].position
+
+    def _settle_all(self) -> None:
+        """What stands by, to be returned to, may be another one."""
+        for deployment, _ in self._registry.index.deployments():
+            if not self._deployer.operations.busy(deployment.environment, deployment.model):
+                self._settle(deployment.environment, deployment.model)
 
     def _settle(self, environment: str, model: str) -> None:
         try:

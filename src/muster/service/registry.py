@@ -7,9 +7,11 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from copy import copy
 from dataclasses import dataclass
+from pathlib import Path
 
+from muster.domain.banning import ban_paths, file_ban_path, objection
 from muster.domain.changes import Actor, AttachFile, Change, Facts, Finalize, RenameModel
-from muster.domain.errors import Denied, Immutable, MusterError, NotFound
+from muster.domain.errors import Denied, Immutable, MusterError, NotFound, Purged
 from muster.domain.judging import NO_RULES, Case, Rules
 from muster.domain.messages import rfc3339
 from muster.domain.names import Reference, card_path
@@ -218,9 +220,10 @@ class Registry:
         version = self.version(model, number)
         if version.state != "pending" and (version.files or version.files_attached):
             raise Immutable(f"{version.model_id} is final: its files are fixed; register a new version")
-        stored = self.artifacts.put(chunks, expected)
-        file = Artifact(path, stored.size, stored.sha256)
-        recorded = self.submit(AttachFile(model, number, file), actor, reason, request).result()
+        with self.artifacts.bringing():
+            stored = self.artifacts.put(chunks, expected)
+            file = Artifact(path, stored.size, stored.sha256)
+            recorded = self.submit(AttachFile(model, number, file), actor, reason, request).result()
         return file, recorded
 
     def finalize(
@@ -251,6 +254,36 @@ class Registry:
             if file.path == path:
                 return file
         raise NotFound("file", f"{model}/{number}/{path}")
+
+    def bytes_of(self, file: Artifact, place: tuple[str, int] | None = None) -> Path:
+        """Where the bytes are that somebody downloads: of a file of the version at `place`, if of one.
+
+        Raises:
+            Denied: the version is banned, or the file is.
+            Purged: the version's files were removed for good.
+            NotFound: they are not in the store.
+        """
+        if place is None:
+            self._check_free([file_ban_path(file.sha256)], f"the file {file.path}")
+        else:
+            version = self.version(*place)
+            self._check_free(ban_paths(version), version.reference)
+            if version.purged:
+                raise self._purged(version, file)
+        return self.artifacts.path(file.sha256)
+
+    def _check_free(self, bans: Iterable[str], what: str) -> None:
+        for path in bans:
+            if (ban := self._whole.document(path)) is not None:
+                raise Denied([objection(path, what, ban.by.entry)])
+
+    def _purged(self, version: Version, file: Artifact) -> Purged:
+        of_version = ChangeFilter(model=version.model, number=version.number, kinds=("purge",))
+        why = "its bytes were purged"
+        for logged in self.index.changes(of_version, limit=1):
+            why += f" by {logged.entry.actor} on {logged.entry.time:%Y-%m-%d}"
+            why += f": {logged.entry.reason}" if logged.entry.reason else ""
+        return Purged(f"{version.reference}/{file.path}", why)
 
 
 def change_view(logged: Logged) -> dict[str, Json]:

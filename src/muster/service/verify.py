@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from muster.domain import lfs
+from muster.domain import codec, lfs
 from muster.domain.errors import MusterError
 from muster.service.follow import entry_of
 from muster.service.ports import ArtifactStore, History, Index
@@ -42,11 +42,21 @@ def _log(history: History, head: str) -> Iterator[str]:
 
 
 def _files(history: History, head: str, artifacts: ArtifactStore) -> Iterator[str]:
-    """Whether every pointer's file is there, whole."""
+    """Whether every pointer's file is there, whole; those of a version that was purged need not be."""
     good: set[str] = set()
+    pointers: list[tuple[str, bytes]] = []  # of one version: in the tree they come before its record
     for path, data in history.walk(head, "models"):
-        if "/files/" not in path:
-            continue
+        if "/files/" in path:
+            pointers.append((path, data))
+        elif path.endswith("/version.json"):
+            if not codec.version_from_dict(codec.decode(data)).purged:
+                yield from _broken(pointers, good, artifacts)
+            pointers = []
+    yield from _broken(pointers, good, artifacts)
+
+
+def _broken(pointers: list[tuple[str, bytes]], good: set[str], artifacts: ArtifactStore) -> Iterator[str]:
+    for path, data in pointers:
         sha256, size = lfs.parse_pointer(data)
         if sha256 in good:
             continue

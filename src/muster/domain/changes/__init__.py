@@ -17,6 +17,13 @@ from muster.domain.changes.access import (
     SetRoles,
     SetTeam,
 )
+from muster.domain.changes.banning import (
+    Ban,
+    LiftBan,
+    Purge,
+    ReinstateData,
+    RetractData,
+)
 from muster.domain.changes.base import (
     UNSET,
     Actor,
@@ -64,6 +71,7 @@ __all__ = [
     "AttachFile",
     "AttemptFailed",
     "Auth",
+    "Ban",
     "BeginAccess",
     "Change",
     "CreateModel",
@@ -78,11 +86,15 @@ __all__ = [
     "Facts",
     "Finalize",
     "Initialize",
+    "LiftBan",
     "Limits",
     "Note",
     "Observe",
+    "Purge",
     "RegisterVersion",
+    "ReinstateData",
     "RenameModel",
+    "RetractData",
     "RollBack",
     "Scope",
     "SetAccount",

@@ -24,6 +24,7 @@ _REMEDY: Final = {
     403: "Nothing was changed.",
     404: "It may have been deleted, or the address has a slip in it. Look for it in the overview.",
     409: "Nothing was changed. Look at how it stands now, then decide again.",
+    410: "The record of its version is still there, and says who removed it and why.",
     412: "Nothing was changed. Look at how it stands now, then decide again.",
     422: "Nothing else is affected.",
     500: "It is in the server's log under the request id below.",
