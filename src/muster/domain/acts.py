@@ -9,7 +9,7 @@ thought of it when the rules were made.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from muster.domain import changes as c
@@ -53,10 +53,24 @@ def _called(before: Snapshot, model: str, number: int) -> str:
     return f"{model} {version.label or number}" if version is not None else f"{model} {number}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """Which deployments a change writes: their environments and models, and what comes of it for versions.
+
+    `left` maps a version that is replaced to the stages of what it leaves: its new stage
+    follows from that, as the old one did, and is judged as that. `returned` are those that
+    come back to where they were before. `places` maps to ranks.
+    """
+
+    places: dict[tuple[str, str], int] = field(default_factory=dict)
+    left: dict[tuple[str, int], set[str | None]] = field(default_factory=dict)
+    returned: set[tuple[str, int]] = field(default_factory=set)
+
+
 def _acts(
     change: c.Change, planned: Plan, before: Snapshot, protected: Sequence[Environment]
 ) -> Iterator[Act]:
-    placed: set[tuple[str, str]] = set()
+    placed = _Placed()
     for path, data in planned.edits.items():
         if data is None or not path.startswith("deployments/"):
             continue
@@ -64,10 +78,15 @@ def _acts(
         old = before.deployment(new.environment, new.model)
         if old is not None and (old.version, old.config) == (new.version, new.config):
             continue
-        placed.add((new.environment, new.model))
+        place = before.environment(new.environment)
+        placed.places[new.environment, new.model] = place.rank if place else 0
+        if old is not None and old.version not in (None, new.version):
+            placed.left.setdefault((new.model, old.version), set()).add(place.stage if place else None)
+        if new.version is not None and _returns(change, new, before):
+            placed.returned.add((new.model, new.version))
         for environment in protected:
             if environment.name == new.environment:
-                yield from _placed(change, old, new, environment, before)
+                yield from _deployed(old, new, environment, before, placed)
     for path, data in planned.edits.items():
         match path.split("/"):
             case ["models", _, _, "model.json"] if data is not None:
@@ -75,12 +94,20 @@ def _acts(
                 yield from _aliased(planned.renamed or model.name, model, protected, before)
             case ["models", _, _, "versions", _, "version.json"] if data is not None:
                 version = codec.version_from_dict(codec.decode(data))
-                stands = [each for each in protected if (each.name, version.model) not in placed]
-                yield from _staged(planned, version, stands, before, placing=bool(placed))
+                yield from _staged(planned, version, protected, before, placed)
 
 
-def _placed(
-    change: c.Change, old: Deployment | None, new: Deployment, environment: Environment, before: Snapshot
+def _returns(change: c.Change, new: Deployment, before: Snapshot) -> bool:
+    """Whether the change is one that goes back, and was there what it goes back to."""
+    return (
+        isinstance(change, RETURNS)
+        and new.version is not None
+        and before.was_deployed(new.environment, new.model, new.version)
+    )
+
+
+def _deployed(
+    old: Deployment | None, new: Deployment, environment: Environment, before: Snapshot, placed: _Placed
 ) -> Iterator[Act]:
     """What a deployment's record does."""
     was = old.version if old is not None else None
@@ -94,13 +121,13 @@ def _placed(
     said = f"deploying {what} to {environment.name}"
     if new.version == was:
         said = f"configuring {what} in {environment.name}"
-    elif isinstance(change, RETURNS) and before.was_deployed(new.environment, new.model, new.version):
+    elif (new.model, new.version) in placed.returned:
         way, said = "back", f"rolling back to {what} in {environment.name}"
     yield Act(environment, way, new.model, new.version, what, said)
 
 
 def _staged(
-    planned: Plan, new: Version, protected: Sequence[Environment], before: Snapshot, *, placing: bool
+    planned: Plan, new: Version, protected: Sequence[Environment], before: Snapshot, placed: _Placed
 ) -> Iterator[Act]:
     """What a version's record says of a stage that counts as the environment."""
     old = before.version(planned.renamed or new.model, new.number)
@@ -109,15 +136,23 @@ def _staged(
     if had == has and planned.renamed is None:
         return
     what = f"{new.model} {new.label or new.number}"
+    left = placed.left.get((new.model, new.number))
     for environment in protected:
+        if (environment.name, new.model) in placed.places:
+            continue  # the deployment there says it, and is judged
         stages = environment.protected_stages
         if has in stages and had not in stages:
-            said = f"putting {what} into stage {has}, which counts as {environment.name},"
-            yield Act(environment, "in", new.model, new.number, what, said)
+            if left is None:
+                said = f"putting {what} into stage {has}, which counts as {environment.name},"
+                back = (new.model, new.number) in placed.returned
+                yield Act(environment, "back" if back else "in", new.model, new.number, what, said)
         elif had in stages and (has not in stages or planned.renamed is not None):
             deployment = before.deployment(environment.name, new.model)
-            if placing and deployment is not None and deployment.version == new.number:
-                continue  # it gets another label since it is elsewhere, too, and stays
+            stays = deployment is not None and deployment.version == new.number
+            if placed.places and (
+                stays or had in (left or ()) or environment.rank < max(placed.places.values())
+            ):
+                continue  # it is there as before, was so only by what it leaves, or goes on to a higher one
             said = f"taking {what} out of stage {had}, which counts as {environment.name},"
             yield Act(environment, "out", new.model, new.number, what, said)
 
