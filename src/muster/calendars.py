@@ -65,11 +65,11 @@ class FreezeCalendar:
 def _around(freeze: Freeze, now: datetime) -> list[tuple[datetime, datetime]]:
     """The occurrences that begin early enough to hold `now`, by beginning and end."""
     start, zone = _start(freeze), _zone(freeze)
-    # Half a day more: a wall clock's day may be longer than 24 hours.
-    earliest = now - LONGEST - timedelta(hours=12)
     starts = [start]
     if freeze.rule:
-        starts = _occurrences(freeze).between(earliest, now, inc=True)
+        # A day more than the first is long: a day of the wall clock may have more than 24 hours.
+        length = _instant(_end(freeze, start, zone)) - _instant(start) + timedelta(days=1)
+        starts = _occurrences(freeze).between(now - length, now, inc=True)
     return [(each, _end(freeze, each, zone)) for each in starts]
 
 
