@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from muster.bootstrap import Home, import_file, open_home
+from muster.bootstrap.admitting import opened
 from muster.client.tables import Board, Record
-from muster.domain.changes import Actor, Deploy, Note, RollBack
+from muster.domain.changes import Deploy, Note, RollBack
 from muster.domain.errors import Invalid
 from muster.domain.parse import config as parse_config
 from muster.domain.parse import reason as parse_reason
@@ -86,7 +87,11 @@ class ModelRegistry:
     def _open(self, settings: Settings) -> None:
         stack = ExitStack()
         self._home: Home = stack.enter_context(open_home(settings))
-        self._actor = Actor(settings.actor)
+        try:
+            self._registry, self._past, self._actor = opened(self._home)
+        except BaseException:
+            stack.close()
+            raise
         self._closing = weakref.finalize(self, stack.close)
 
     def close(self) -> None:
@@ -138,13 +143,13 @@ class ModelRegistry:
             **more,
         }
         change, reason = registration(body, strict=True)
-        recorded = self._home.registry.submit(change, self._actor, reason).result()
+        recorded = self._registry.submit(change, self._actor, reason).result()
         assert recorded.number is not None
-        return self._home.registry.numbered(change.model, recorded.number).model_id
+        return self._registry.numbered(change.model, recorded.number).model_id
 
     def get_model(self, model_id: str) -> Record | None:
         """The record of a version; None if there is none."""
-        found = self._home.registry.index.find(model_id)
+        found = self._registry.index.find(model_id)
         return None if found is None else Record(json.loads(found.document))
 
     def list_models(self) -> list[str]:
@@ -153,7 +158,7 @@ class ModelRegistry:
 
     def _ids(self) -> Iterator[str]:
         after = 0
-        while page := self._home.registry.index.model_ids(VersionFilter(), after=after, limit=_PAGE):
+        while page := self._registry.index.model_ids(VersionFilter(), after=after, limit=_PAGE):
             yield from (model_id for _, model_id in page)
             after = page[-1][0]
 
@@ -170,11 +175,11 @@ class ModelRegistry:
 
         Its worker runs as long as this process, or a server on the home, does.
         """
-        found = self._home.registry.locate(model_id)
+        found = self._registry.locate(model_id)
         parsed = parse_config(config or {})
         change = Deploy(found.model, found.number, environment, parsed)
         self._home.deployer.begin(change, self._actor, parse_reason(reason)).result()
-        return Record(self._home.registry.record(found.model_id))
+        return Record(self._registry.record(found.model_id))
 
     def rollback(
         self,
@@ -186,7 +191,7 @@ class ModelRegistry:
         reason: str = "",
     ) -> Record:
         """Return to the version deployed before (or to `to`) and give the record of the one rolled back."""
-        registry = self._home.registry
+        registry = self._registry
         found = registry.locate(model_id)
         back = registry.locate(to).number if to is not None else None
         change = RollBack(found.model, found.number, environment, back, empty)
@@ -197,21 +202,21 @@ class ModelRegistry:
 
     def history(self, model_id: str) -> Board:
         """The changes that name the version, newest first."""
-        registry = self._home.registry
+        registry = self._registry
         found = registry.find(model_id)
         logged = registry.version_history(found.model, found.number)
         return Board(change_view(each) for each in logged)
 
     def at(self, moment: str) -> Board:
         """What was deployed at a time (RFC 3339) or commit."""
-        past = self._home.past
+        past = self._past
         return Board(past.deployments(past.at(moment)))
 
     def note(self, model_id: str, message: str) -> str:
         """Write words about a version into its history; gives the commit."""
-        found = self._home.registry.find(model_id)
+        found = self._registry.find(model_id)
         change = Note(found.model, found.number, parse_reason(message, "message"))
-        commit = self._home.registry.submit(change, self._actor).result().commit
+        commit = self._registry.submit(change, self._actor).result().commit
         assert commit is not None
         return commit
 

@@ -32,7 +32,7 @@ def _serve(home: str, log: str, environment: Mapping[str, str], out: Connection)
     os.dup2(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT), 2)
     serve(
         load({"home": home, "port": 0}, environment=environment),
-        lambda url: _tell(out, json.dumps({"url": url})),
+        lambda url, _: _tell(out, json.dumps({"url": url})),
     )
 
 

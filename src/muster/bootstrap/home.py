@@ -37,6 +37,7 @@ from muster.gitstore.upkeep import Upkeep
 from muster.index.checkpoints import Checkpoints
 from muster.index.store import SqlIndex
 from muster.policies.cel import Cel
+from muster.service.accounts import Accounts
 from muster.service.committer import Committer
 from muster.service.deployer import Deployer
 from muster.service.follow import Follower
@@ -321,6 +322,7 @@ def _keep_going(home: Home, stack: ExitStack) -> None:
     stack.callback(checkpoints.stop)
     home.recorded.add(lambda _: checkpoints.wrote())
     home.recorded.add(home.reconciler.recorded)
+    home.recorded.add(Accounts(home.registry.index, home.gate).recorded)
     if home.venvs is not None:  # beside the rest: an old environment may be some gigabytes
         threading.Thread(target=home.venvs.prune, name="muster-venvs", daemon=True).start()
     if (every := proving.every(home.settings)) is not None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import uvicorn
 
+from muster.bootstrap import admitting
 from muster.bootstrap.folder import Folder
 from muster.bootstrap.home import CALENDAR, Home, open_home
 from muster.bootstrap.logs import configure
@@ -45,7 +46,7 @@ def services_of(home: Home) -> Services:
         calendar=CALENDAR,
         up_to_date=home.up_to_date,
         recorded=home.recorded.add,
-        allowed_hosts=home.settings.allowed_hosts,
+        allowed_hosts=admitting.names_of(home.settings),
         max_body_bytes=home.settings.max_body_bytes,
         setup=setup(home),
     )
@@ -59,8 +60,10 @@ def application(home: Home, services: Services | None = None):  # type: ignore[n
     return create_app(services, [mlflow.mount(services, webhooks), mlflow_artifacts.mount(services)])
 
 
-def serve(settings: Settings, ready: Callable[[str], None] = lambda _: None) -> None:
+def serve(settings: Settings, ready: Callable[[str, str | None], None] = lambda _, __: None) -> None:
     """Serve the home until SIGINT or SIGTERM; `ready` is told the address once it answers.
+
+    It is also told a token that is good once, for the admin, if no admin has one.
 
     Raises:
         Invalid: the port is in use, or the address is not this machine's.
@@ -73,8 +76,10 @@ def serve(settings: Settings, ready: Callable[[str], None] = lambda _: None) -> 
         listening = _listen(settings.host, settings.port)
         stack.callback(listening.close)
         home = stack.enter_context(open_home(settings, serving=True))
+        first = admitting.first_token(home)
         host, port = listening.getsockname()[:2]
-        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        scheme = "https" if settings.tls_cert else "http"
+        url = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
         services = services_of(home)
         config = uvicorn.Config(
             application(home, services),
@@ -83,14 +88,17 @@ def serve(settings: Settings, ready: Callable[[str], None] = lambda _: None) -> 
             log_config=None,
             access_log=False,
             server_header=False,
-            proxy_headers=False,
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=list(settings.trusted_proxies),
+            ssl_certfile=settings.tls_cert,
+            ssl_keyfile=settings.tls_key,
             timeout_graceful_shutdown=SHUTDOWN_GRACE_S,
             lifespan="on",
         )
 
         def started() -> None:
             announce(url)
-            ready(url)
+            ready(url, first)
 
         _Server(config, started, services.changes.end).run(sockets=[listening])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -14,10 +15,11 @@ from muster.cli import profile
 from muster.cli.call import Call, command
 from muster.cli.completing import servers
 from muster.cli.server_part import imported
-from muster.domain.errors import Conflict
+from muster.domain.errors import Conflict, MusterError
 from muster.settings import described, load
 
 PANEL: Final = "The registry itself"
+FROM_INPUT: Final = "-"
 
 
 def add(app: typer.Typer) -> None:
@@ -33,7 +35,8 @@ def add(app: typer.Typer) -> None:
 def serve(
     call: Call,
     host: Annotated[
-        str | None, typer.Option("--host", help="The address to listen on; loopback only")
+        str | None,
+        typer.Option("--host", help="The address to listen on; any but loopback controls access"),
     ] = None,
     port: Annotated[int | None, typer.Option("--port", help="The port; 0 takes a free one")] = None,
     log_format: Annotated[str | None, typer.Option("--log-format", help="auto, console or json")] = None,
@@ -55,11 +58,19 @@ def serve(
     # tenth of the start, and would later hold up requests for some 50 ms each time.
     gc.disable()
 
-    def ready(url: str) -> None:
+    def ready(url: str, first: str | None) -> None:
         gc.freeze()
         gc.enable()
         said = {"url": url, "home": str(chosen.home)}
-        print_now(json.dumps(said) if call.as_json else f"Muster serves {chosen.home} at {url}")
+        if call.as_json:
+            print_now(json.dumps(said | ({"token": first} if first else {})))
+            return
+        print_now(f"Muster serves {chosen.home} at {url}")
+        if first is not None:
+            print_now(
+                f"Access is controlled, and no admin has a token. This one is good once:\n  {first}\n"
+                f"Next: muster login {url} --token TOKEN"
+            )
 
     imported("muster.bootstrap.server").serve(chosen, ready)
 
@@ -106,20 +117,39 @@ def settings(call: Call) -> None:
 def login(
     call: Call,
     url: Annotated[str, typer.Argument(metavar="URL", help="The server's address", autocompletion=servers)],
+    token: Annotated[
+        str | None, typer.Option("--token", metavar="TOKEN", help="Who you are; - reads it from the input")
+    ] = None,
+    days: Annotated[float, typer.Option("--days", help="How long to stay logged in")] = 90,
 ) -> None:
-    """Remember a server, for every later command that names no other."""
+    """Remember a server, and with a token who you are, for every later command that names no other.
+
+    What is kept is a token of this command line's own, which `muster logout` revokes.
+    """
     from muster.client import Client
 
     chosen = load(call.flags | {"url": url})
     assert chosen.url is not None
-    with Client(chosen.url, chosen.actor) as client:
+    given = sys.stdin.readline().strip() if token == FROM_INPUT else token or chosen.token
+    with Client(chosen.url, None if given else chosen.actor, token=given) as client:
         client.healthy()
-    profile.remember(chosen.url)
-    call.emit({"url": chosen.url}, lambda: f"From now on commands talk to {chosen.url}.")
+        own = client.create_token(note="muster login", days=days) if given else None
+    profile.remember(chosen.url, own["token"] if own else None)
+    account = own["account"] if own else None
+    who = f" as {account}" if account else ""
+    call.emit(
+        {"url": chosen.url, "account": account}, lambda: f"From now on commands talk to {chosen.url}{who}."
+    )
     call.note("Next: muster status. `muster logout` forgets it.")
 
 
 def logout(call: Call) -> None:
-    """Forget the server that `login` remembered."""
+    """Forget the server that `login` remembered, and revoke its token."""
+    from muster.client import Client
+
+    kept = profile.remembered()
+    if kept is not None and kept.token is not None:
+        with suppress(MusterError), Client(kept.url, token=kept.token) as client:
+            client.revoke_token(kept.token.split("_")[1])
     there = profile.forget()
     call.emit({"forgotten": there}, lambda: "Forgotten." if there else "There was nothing to forget.")

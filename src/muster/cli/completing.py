@@ -135,7 +135,8 @@ def servers(_: typer.Context, incomplete: str) -> list[str]:
     """The server of the profile that `muster login` keeps."""
     from muster.cli import profile
 
-    url = profile.remembered()
+    kept = profile.remembered()
+    url = kept.url if kept else None
     return [url] if url is not None and url.startswith(incomplete) else []
 
 

@@ -5,7 +5,7 @@
 2   the request is wrong: a value, an option
 3   nothing goes by that name
 4   the present state is in the way
-5   a rule forbids it
+5   a rule forbids it, or nobody knows who you are
 6   the version did not start; what was deployed goes on serving
 7   not just now: no server, a full disk, a missing part
 """
@@ -22,6 +22,8 @@ EXIT: Final[dict[type[MusterError], int]] = {
     errors.Invalid: 2,
     errors.NotFound: 3,
     errors.Conflict: 4,
+    errors.Unauthenticated: 5,
+    errors.TooManyAttempts: 5,
     errors.Denied: 5,
     errors.DidNotStart: 6,
     errors.Unavailable: 7,
@@ -35,6 +37,7 @@ _NEXT: Final[dict[type[MusterError], str]] = {
     errors.NotDeployedThere: "`muster status` shows what is deployed",
     errors.NothingToRestore: "`--to REF` names a version to go back to, `--empty` says that nothing is meant",
     errors.Incomplete: "--allow-missing goes on without it; what is missing stays listed by `muster verify`",
+    errors.Unauthenticated: "`muster login URL --token TOKEN`, or MUSTER_TOKEN; an admin gives out tokens",
     errors.Stale: "look again with `muster show`, then decide again",
     errors.DidNotStart: "what was deployed goes on serving: `muster status`",
     errors.OutcomeUnknown: "`muster log` shows whether it was recorded; doing it again is safe",

@@ -38,7 +38,16 @@ def server_named(settings: Settings) -> str | None:
     home = _CLOSENESS[settings.origins["home"].source]
     if settings.url is not None and _CLOSENESS[settings.origins["url"].source] <= home:
         return settings.url
-    return profile.remembered() if home > _CLOSENESS["profile"] else None
+    kept = profile.remembered() if home > _CLOSENESS["profile"] else None
+    return kept.url if kept else None
+
+
+def token_for(settings: Settings, url: str) -> str | None:
+    """The token for a server: that of the settings, else the one of `muster login` there."""
+    if settings.token is not None:
+        return settings.token
+    kept = profile.remembered()
+    return kept.token if kept is not None and kept.url == url else None
 
 
 def owner(settings: Settings) -> str | None:
@@ -77,7 +86,8 @@ def connected(settings: Settings, *, writes: bool) -> Iterator[Session]:
     """
     url = server_named(settings) or owner(settings)
     if url is not None:
-        with Client(url, settings.actor) as client:
+        token = token_for(settings, url)
+        with Client(url, None if token else settings.actor, token=token) as client:
             yield Session(client, True, url)
         return
     require_home(settings, writes=writes)
@@ -91,7 +101,10 @@ def connected(settings: Settings, *, writes: bool) -> Iterator[Session]:
         transport = InProcess(application)
         stack.callback(transport.close)
         # Nothing is lost on the way to this process, and a worker may take long to start.
-        client = stack.enter_context(Client(URL, settings.actor, timeout_s=3600, transport=transport))
+        actor = None if settings.token else settings.actor
+        client = stack.enter_context(
+            Client(URL, actor, timeout_s=3600, transport=transport, token=settings.token)
+        )
         yield Session(client, False, str(settings.home))
 
 

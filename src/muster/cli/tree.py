@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from muster.cli import (
+    access,
     admin,
     describing,
     environments,
@@ -33,6 +34,7 @@ history.add(app)
 exporting.add(app)
 moving.add(app)
 webhooks.add(app)
+access.add(app)
 admin.add(app)
 proof.add(app)
 keeping.add(app)

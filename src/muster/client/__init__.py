@@ -38,19 +38,21 @@ class Client(Pushes, EvaluationsOf):
         timeout_s: float = 60.0,
         transport: httpx.BaseTransport | None = None,
         authorization: str | None = None,
+        token: str | None = None,
     ) -> None:
         """Without a `url` it is the address that `muster serve` has unless told otherwise.
 
         `actor` is who you are, as the history will say it; `timeout_s` is for one
         answer; `transport` is how requests get there, if not over the network;
-        `authorization` is the value of a header of that name, as in `Bearer TOKEN`.
+        `token` proves who you are, where access is controlled; `authorization` is the
+        value of a header of that name, for a server behind another that asks for it.
         """
         self.calls = Calls(
             url or DEFAULT_URL,
             actor,
             timeout_s=timeout_s,
             transport=transport,
-            authorization=authorization,
+            authorization=f"Bearer {token}" if token else authorization,
         )
 
     @property

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import partial
-from typing import Any, Final, cast
+from typing import Annotated, Any, Final, cast
 
 from litestar import Request, delete, get, patch, post, put
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import QueryParameter
 
 from muster.domain import access, names, parse
 from muster.domain.access import ACCOUNT_KINDS
@@ -21,7 +22,7 @@ from muster.domain.changes import (
     SetRoles,
     SetTeam,
 )
-from muster.domain.errors import Conflict, NotFound
+from muster.domain.errors import Conflict, Invalid, NotFound
 from muster.domain.parse import Form
 from muster.domain.records import Json
 from muster.http import schemas_access as schemas
@@ -30,13 +31,15 @@ from muster.http.paging import page
 from muster.http.parameters import After, Given, InPath, Limit, Reason, Wanted
 from muster.http.services import Services
 from muster.http.writes import Asking, caller, reason_given, write
-from muster.service.accounts import Accounts, account_view, grants_of, team_view, token_view
+from muster.service.accounts import Accounts, grants_of, team_view, token_view
 from muster.service.submissions import Recorded
 
 ACCOUNTS: Final = "/api/v1/accounts"
 TEAMS: Final = "/api/v1/teams"
 ROLES: Final = "/api/v1/roles"
 TOKENS: Final = "/api/v1/tokens"
+# Not by the name of `scope`, which is the framework's for something else.
+Place = Annotated[str, QueryParameter(name="scope", description="registry, environment, team or model")]
 _SCOPES: Final = ("registry", "environment", "team", "model")
 _MAX_DAYS: Final = 3650.0
 
@@ -109,7 +112,9 @@ async def create_account(services: Given, asked: Asking) -> Answer[schemas.Accou
     )
     reason = form.take("reason", parse.reason, "")
     form.close()
-    return await write(services, asked, reason, lambda: change, _account_answer(services, change.account, 201))
+    return await write(
+        services, asked, reason, lambda: change, _account_answer(services, change.account, 201)
+    )
 
 
 @get(f"{ACCOUNTS}/{{account:str}}", summary="Show an account")
@@ -186,7 +191,9 @@ async def team(services: Given, request: Request[Any, Any, Any], team: InPath) -
 
 
 @patch(
-    f"{TEAMS}/{{team:str}}", summary="Describe a team, or change its members", opt={"body": schemas.TeamUpdate}
+    f"{TEAMS}/{{team:str}}",
+    summary="Describe a team, or change its members",
+    opt={"body": schemas.TeamUpdate},
 )
 async def update_team(services: Given, asked: Asking, team: InPath) -> Answer[schemas.TeamRecord]:
     form = asked.form()
@@ -222,9 +229,9 @@ def _team_answer(services: Services, name: str, created: int = 200) -> Any:
 
 @get(ROLES, summary="Show who has which role at a place")
 async def roles(
-    services: Given, request: Request[Any, Any, Any], scope: str = "registry", name: Wanted = None
+    services: Given, request: Request[Any, Any, Any], at: Place = "registry", name: Wanted = None
 ) -> Answer[schemas.RolesRecord]:
-    where = parse.one_of(_SCOPES)(scope, "scope")
+    where = parse.one_of(_SCOPES)(at, "scope")
     found = await services.pools.reads.run(
         partial(services.registry.index.document, _roles_path(services, where, name))
     )
@@ -253,7 +260,7 @@ async def set_roles(services: Given, asked: Asking) -> Answer[schemas.RolesRecor
     scope = form.take("scope", parse.one_of(_SCOPES), "registry")
     name = form.take("name", names.model_name, None)
     subject = form.need("subject", access.subject, "")
-    given = form.need("roles", _roles, ())
+    given = form.need("roles", _roles, tuple[str, ...]())
     reason = form.take("reason", parse.reason, "")
     form.close()
     change = SetRoles(cast(Scope, scope), name if scope != "registry" else None, subject, given)
@@ -311,19 +318,22 @@ def _whole(services: Services) -> Accounts:
 
 
 def _ids(value: object, field: str) -> tuple[str, ...]:
-    return tuple(parse.list_of(names.actor_id)(value, field))
+    return parse.sequence(names.actor_id)(value, field)
 
 
 def _names(value: object, field: str) -> tuple[str, ...]:
-    return tuple(parse.list_of(parse.name)(value, field))
+    return parse.sequence(parse.name)(value, field)
 
 
 def _roles(value: object, field: str) -> tuple[str, ...]:
-    return tuple(parse.list_of(access.role)(value, field))
+    return parse.sequence(access.role)(value, field)
 
 
 def _days(value: object, field: str) -> float:
-    return parse.number(0, _MAX_DAYS)(value, field)
+    days = parse.number(value, field)
+    if not 0 < days <= _MAX_DAYS:
+        raise Invalid.one(field, value, f"must be more than 0 and at most {_MAX_DAYS:,.0f}")
+    return days
 
 
 def _limits(value: object, field: str) -> Limits:

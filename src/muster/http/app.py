@@ -15,6 +15,7 @@ from litestar.openapi.spec import License
 
 from muster.domain.errors import MusterError
 from muster.http import (
+    api_access,
     api_changes,
     api_checkpoints,
     api_deployments,
@@ -45,6 +46,7 @@ VERSION = "1.0.0"
 _PARTS = (
     plain,
     system,
+    api_access,
     api_models,
     api_versions,
     api_files,

@@ -28,16 +28,12 @@ def caller(gate: Gate, scope: Scope, headers: Mapping[bytes, bytes], path: str) 
         Unauthenticated: access is controlled, and they do not say who they are, or not truly.
         Invalid, Denied, TooManyAttempts: as in `auth`.
     """
-    is_open = path[1:].partition("/")[0] in _OPEN
-    try:
-        found = auth.identified(gate, _said(headers), address(scope))
-    except Unauthenticated:
-        if is_open:
-            return auth.ANONYMOUS
-        raise
-    if found is None and not is_open:
+    if gate.controlled() and path[1:].partition("/")[0] in _OPEN:
+        return auth.ANONYMOUS  # and a token that is good once stays so
+    found = auth.identified(gate, _said(headers), address(scope))
+    if found is None:
         raise Unauthenticated(_HOW)
-    return found or auth.ANONYMOUS
+    return found
 
 
 def check_may_predict(gate: Gate, scope: Scope, headers: Mapping[bytes, bytes]) -> None:

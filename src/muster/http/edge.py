@@ -200,7 +200,8 @@ class _Exchange:
         text = {name.decode("latin-1"): value.decode("latin-1") for name, value in self._headers.items()}
         page = refusal_page(refused, text, self._scheme, self.path, self.request_id, self.actor)
         if page is not None:
-            await self.answer(refused.status, "text/html; charset=utf-8", page.content, page.headers)
+            status = page.status_code or refused.status
+            await self.answer(status, "text/html; charset=utf-8", page.content, page.headers)
             return
         status, media_type, content = refused.body(self.path, self.request_id)
         await self.answer(status, media_type, content, refused.headers)

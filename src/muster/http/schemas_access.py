@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from muster.http.schemas import Body, Name, Reason, Text
 
@@ -19,7 +19,7 @@ class NewAccount(Body):
     id: Id
     kind: Literal["person", "service"] = "person"
     owner: Annotated[Id | None, Meta(description="Who answers for a service account")] = None
-    users: Annotated[list[Id], Meta(description="Who can act through it")] = []
+    users: Annotated[list[Id], Meta(description="Who can act through it")] = field(default_factory=list)
     reason: Reason = ""
 
 
@@ -36,7 +36,7 @@ class AccountRecord(Struct):
     disabled: bool
     teams: list[str]
     roles: Annotated[list[Role], Meta(description="On all of the registry")]
-    owner: str | None | UnsetType = UNSET
+    owner: str | UnsetType | None = UNSET
     users: list[str] | UnsetType = UNSET
     handing_over: HandingOver | UnsetType = UNSET
 
@@ -68,16 +68,18 @@ class Me(Struct):
 class NewTeam(Body):
     name: TeamName
     description: Text = ""
-    members: list[Id] = []
-    claims: Annotated[list[Name], Meta(description="Groups of the log-in service")] = []
+    members: list[Id] = field(default_factory=list)
+    claims: Annotated[list[Name], Meta(description="Groups of the log-in service")] = field(
+        default_factory=list
+    )
     reason: Reason = ""
 
 
 class TeamUpdate(Body):
     description: Text | None = None
     claims: list[Name] | None = None
-    add: list[Id] = []
-    remove: list[Id] = []
+    add: list[Id] = field(default_factory=list)
+    remove: list[Id] = field(default_factory=list)
     reason: Reason = ""
 
 
@@ -111,8 +113,8 @@ class RolesRecord(Struct):
 
 class TokenLimits(Body):
     role: Annotated[Role | None, Meta(description="At most; null: only requests to what is served")] = None
-    models: list[Name] = []
-    environments: list[Name] = []
+    models: list[Name] = field(default_factory=list)
+    environments: list[Name] = field(default_factory=list)
 
 
 class NewToken(Body):

@@ -65,7 +65,7 @@ class LogCounts(LogReads):
         if newest is None or bounds is None or (wanted.number is not None and wanted.model is None):
             return 0
         low, high = max(1, bounds[0]), min(bounds[1], newest.position + 1)
-        if not (shape_of(wanted).plain or wanted.kinds):
+        if self._readers.whole and not (shape_of(wanted).plain or wanted.kinds):
             return max(0, high - low)
         before = self._remembered(wanted)
         start, count = (low, 0) if before is None else (before.position + 1, before.count)

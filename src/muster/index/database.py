@@ -198,10 +198,11 @@ def ensure_schema(connection: sqlite3.Connection) -> None:
 class Readers:
     """Connections for reading. Each read outside `pinned` sees the last committed transaction."""
 
-    def __init__(self, path: Path, prepare: Callable[[sqlite3.Connection], None] = lambda _: None) -> None:
-        """Each connection is given to `prepare` before it is first used."""
+    def __init__(self, path: Path, prepare: Callable[[sqlite3.Connection], None] | None = None) -> None:
+        """Each connection is given to `prepare`, which hides what is not to be seen, before it is used."""
         self._path = path
         self._prepare = prepare
+        self.whole = prepare is None
         self._free: deque[sqlite3.Connection] = deque()
         self._closed = False
 
@@ -213,7 +214,8 @@ class Readers:
                 raise Unavailable("the index is closed") from None
             with translating():
                 connection = connect(self._path, cache_mib=4)
-                self._prepare(connection)
+                if self._prepare is not None:
+                    self._prepare(connection)
                 connection.execute("PRAGMA query_only = ON")
                 return connection
 

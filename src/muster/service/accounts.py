@@ -127,7 +127,7 @@ class Accounts:
         return found
 
     def _check(self, actor: Actor, account: str) -> None:
-        """Let pass who may see and give out the account's tokens: itself, admins, and whoever a service has."""
+        """Let pass whose the account's tokens are: itself, admins, and whoever a service has."""
         if account == actor.name or self._gate.right_anywhere(actor) >= Right.ADMIN:
             return
         found = self._index.document(access.account_path(account))

@@ -68,6 +68,11 @@ class Gate:
         self._failed: dict[str, list[datetime]] = {}
         self._counting = threading.Lock()
 
+    @property
+    def whole_index(self) -> IndexReads:
+        """The index with everything in sight, for what says who somebody is."""
+        return self._index
+
     # ------------------------------------------------------------ who
 
     def controlled(self) -> bool:

@@ -67,9 +67,24 @@ class Settings:
     actor: Annotated[str, About("Who you are, as the history will say it, unverified", rules.actor)] = (
         "anonymous"
     )
-    host: Annotated[str, About("The address that the server listens on; loopback only", rules.loopback)] = (
-        "127.0.0.1"
-    )
+    token: Annotated[
+        str | None, About("The token that proves who you are, for the CLI and embedded use", rules.secret)
+    ] = None
+    host: Annotated[
+        str,
+        About("The address that the server listens on; any but loopback has access controlled", rules.host),
+    ] = "127.0.0.1"
+    access: Annotated[
+        bool, About("Whether access is controlled from the first start on", rules.yes_or_no)
+    ] = False
+    tls_cert: Annotated[
+        Path | None, About("The file of the server's certificate chain (PEM), for https", rules.file)
+    ] = None
+    tls_key: Annotated[Path | None, About("The file of its private key (PEM)", rules.file)] = None
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        About("Addresses of proxies whose X-Forwarded headers are believed", rules.hosts),
+    ] = ()
     port: Annotated[
         int, About("The TCP port that the server listens on; 0 takes a free one", rules.whole(0, 65_535))
     ] = 5000
@@ -248,6 +263,8 @@ def load(
         raise Invalid(reading.problems)
     for name in _NAMES:
         reading.origins.setdefault(name, Origin("default", "default"))
+    if (reading.values.get("tls_cert") is None) != (reading.values.get("tls_key") is None):
+        raise Invalid([Problem("tls_key", NOTHING, "goes with tls_cert: https takes both")])
     return Settings(**reading.values, origins=reading.origins, surroundings=surroundings)
 
 

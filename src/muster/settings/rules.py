@@ -110,19 +110,34 @@ def yes_or_no(value: object) -> bool:
     raise Refused("must be true or false")
 
 
-def loopback(value: object) -> str:
-    """An address that only this machine reaches."""
-    host = text(value).strip()
+def host(value: object) -> str:
+    """An address of this machine, or a name of it."""
+    found = text(value).strip()
+    if not re.fullmatch(r"[A-Za-z0-9.:_%-]+", found):
+        raise Refused("must be an address or a name of this machine, without a port")
+    return found
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches the address."""
     try:
-        ours = host == "localhost" or ipaddress.ip_address(host).is_loopback
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
-        ours = False
-    if not ours:
-        raise Refused(
-            "must be this machine's loopback address (127.0.0.1, ::1 or localhost): Muster has no access "
-            "control yet, so whoever reaches the port could change what is in production"
-        )
-    return host
+        return False
+
+
+def secret(value: object) -> str | None:
+    """Any, be it nothing."""
+    if value is None or value == "":
+        return None
+    return text(value).strip()
+
+
+def file(value: object) -> Path | None:
+    """A file's path; None for nothing."""
+    if value is None or value == "":
+        return None
+    return folder(value)
 
 
 def address(value: object) -> str | None:
