@@ -142,7 +142,7 @@ def test_everything_in_a_home_is_kept_that_is_not_known_to_be_made_anew(tmp_path
         "something/new",
     ]
     left = ["registry.git/HEAD", "index.db", "index.db-wal", "run/server.lock", ".gitignore"]
-    left += ["uploads/parts/x/1.y", "uploads/tmp/1", "secrets/.tokens.json-x1", "something/new.db-wal"]
+    left += ["uploads/parts/x/1.y", "uploads/tmp/1", "secrets/.tokens.json-x1", "new/thing.db-wal"]
     for name in (*kept, *left):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(name)
