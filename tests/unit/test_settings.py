@@ -7,6 +7,7 @@ import pytest
 
 from muster.domain.errors import Invalid
 from muster.settings import Settings, described, load, operating_system_user, variable
+from muster.settings.rules import is_loopback
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +70,8 @@ def test_every_setting_can_be_set_by_its_variable() -> None:
     values |= {name: "2" for name in described() if name.endswith("_s") or name == "repack_every"}
     values |= {name: "3 MiB" for name in described() if name.endswith("_bytes")}
     values |= {"venv": "server", "venv_keep_days": "7", "standby": "no", "crash_at": "deploy-ready:2"}
-    values |= {"webhook_hosts": "hooks.internal:8080"}
+    values |= {"webhook_hosts": "hooks.internal:8080", "trusted_proxies": "10.0.0.1"}
+    values |= {"token": "t", "access": "yes", "tls_cert": "c.pem", "tls_key": "k.pem"}
     values |= {
         "checkpoints": "kept.jsonl",
         "checkpoint_copies": "/mnt/worm/kept.jsonl, git@git.example:proof",
@@ -117,13 +119,21 @@ def test_what_kubernetes_puts_there_for_a_service_of_our_name_is_left_alone() ->
     assert found.port == 5000
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "registry.example.com", ""])
-def test_an_address_that_others_reach_is_refused(host: str) -> None:
-    assert "--host" in objections({"host": host})
+@pytest.mark.parametrize("host", ["a b", "http://h", "h/x", ""])
+def test_what_is_no_address_of_a_machine_is_refused(host: str) -> None:
+    assert "--host" in objections({"host": host}) if host else read({"host": "::1"}).host == "::1"
 
 
-def test_the_refusal_of_an_address_says_why() -> None:
-    assert "no access control yet" in objections({"host": "0.0.0.0"})
+@pytest.mark.parametrize(
+    ("host", "ours"), [("127.0.0.2", True), ("localhost", True), ("0.0.0.0", False), ("h.example", False)]
+)
+def test_what_only_this_machine_reaches_is_known(host: str, ours: bool) -> None:
+    assert is_loopback(read({"host": host}).host) is ours
+
+
+def test_https_takes_certificate_and_key() -> None:
+    assert "goes with tls_cert" in objections({"tls_cert": "cert.pem"})
+    assert read({"tls_cert": "cert.pem", "tls_key": "key.pem"}).tls_key == Path("key.pem")
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:5000", "ftp://h", "http://ada:secret@h", "http://h/?q"])

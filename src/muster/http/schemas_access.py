@@ -120,7 +120,7 @@ class TokenLimits(Body):
 class NewToken(Body):
     account: Id | None = None
     note: Annotated[str, Meta(max_length=256)] = ""
-    days: Annotated[float | None, Meta(gt=0, le=3650, description="It lasts; without, until revoked")] = None
+    days: Annotated[float, Meta(gt=0, le=3650, description="It lasts; without, until revoked")] | None = None
     limits: TokenLimits | None = None
 
 
