@@ -94,11 +94,13 @@ class Terminal:
                     os.killpg(process.pid, signal.SIGKILL)
                     process.wait()
 
-    def serve(self, home: str = "registry", port: int | None = None) -> AbstractContextManager[Running]:
+    def serve(
+        self, home: str = "registry", port: int | None = None, **more: str
+    ) -> AbstractContextManager[Running]:
         """`muster serve` in the background, on a free port if none is given."""
         port = port or free_port()
         return self.background(
-            "muster", "serve", "--home", home, "--port", str(port), port=port, path="/readyz"
+            "muster", "serve", "--home", home, "--port", str(port), port=port, path="/readyz", **more
         )
 
 
