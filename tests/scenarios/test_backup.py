@@ -9,10 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from muster.bootstrap import open_home
+from muster.domain.changes import Actor, Purge
+from muster.settings import load
 from tests.keeping import a_registry, answers, files
 from tests.repositories import git
-from tests.servers import Server
+from tests.servers import SMALL, Server
 from tests.terminal import Terminal
+
+pytestmark = pytest.mark.timeout(300)  # many programs are started
 
 SECRET = b"[]  \n"
 FORMS = pytest.mark.parametrize("backup", ["backup", "backup.tar"])
@@ -197,3 +202,26 @@ def test_a_server_on_a_restored_home_serves_the_deployments_again(terminal: Term
         assert answer.headers["muster-model-id"] == "flowers_v1"
         terminal.run("muster", "deploy", "flowers/v2", "--reason", "It goes on")
         terminal.run("muster", "rollback", "flowers", "--reason", "And back")
+
+
+def test_what_was_purged_is_neither_missing_nor_brought_back(terminal: Terminal, home: Path) -> None:
+    terminal.run("muster", "backup", "--to", "backup")
+    settings = load({"home": str(home)}, environment=SMALL)
+    with open_home(settings) as opened:
+        [file] = opened.registry.version("flowers", 2).files
+        opened.registry.submit(Purge("flowers", 2), Actor("ada", "none"), "May not be kept").result()
+    place = home / "registry.git/lfs/objects" / file.sha256[:2] / file.sha256[2:4] / file.sha256
+    shelf = terminal.folder / "shelf"
+    shelf.mkdir()
+    place.rename(shelf / "kept by somebody")
+    made = json.loads(terminal.run("muster", "backup", "--to", "backup", "--json"))
+    assert made["missing"] == []
+    assert not list((terminal.folder / "backup").rglob(file.sha256))
+    terminal.run("muster", "restore", "backup", "--home", "new")
+    git(terminal.folder, "clone", "-q", "--mirror", str(home / "registry.git"), "clone")
+    sources = ("--from-clone", "clone", "--files")
+    shutil.copytree(home / "registry.git/lfs", shelf / "lfs")
+    terminal.run("muster", "restore", *sources, "shelf", "--home", "other")
+    for folder in ("new", "other"):
+        assert file.sha256 not in files(terminal.folder / folder)
+        assert files(terminal.folder / folder) == files(home)

@@ -14,6 +14,8 @@ from tests.servers import Server
 from tests.serving import iris_onnx
 from tests.terminal import Terminal
 
+pytestmark = pytest.mark.timeout(300)  # many programs are started
+
 FLOWER = {"inputs": [[5.1, 3.5, 1.4, 0.2]]}
 EVERYTHING = ("-I", "*", "-X", "")
 

@@ -90,7 +90,8 @@ class _Adding:
         named = named_files(twin, head)
         store = DiskStore(home / "registry.git" / "lfs")
         parts: list[Part] = []
-        wanted = sorted({*named, *store.digests()})
+        purged = {each.sha256 for each in named.values() if each.purged}
+        wanted = sorted({*named, *store.digests()} - purged)
         for at, sha256 in enumerate(wanted):
             if at % _TOLD_EVERY == 0:
                 tell(f"Copying files, {at:,} of {len(wanted):,} done" if at else "Copying files")
@@ -98,7 +99,9 @@ class _Adding:
                 parts.append(part)
         there = {part.sha256 for part in parts}
         missing = (
-            Missing(each.sha256, each.size, each.paths) for each in named.values() if each.sha256 not in there
+            Missing(each.sha256, each.size, each.paths)
+            for each in named.values()
+            if each.sha256 not in there and not each.purged
         )
         return tuple(parts), tuple(sorted(missing, key=lambda each: (each.paths, each.sha256)))
 
@@ -167,7 +170,7 @@ def _history(archive: Archive, manifest: Manifest) -> Iterator[str]:
                 return
             listed = {part.sha256 for part in manifest.files} | {each.sha256 for each in manifest.missing}
             for named in named_files(twin, manifest.head).values():
-                if named.sha256 not in listed:
+                if named.sha256 not in listed and not named.purged:
                     yield f"the manifest does not list sha256:{named.sha256}, which the history names"
     except (MusterError, OSError) as error:
         yield f"the history cannot be read: {error}"

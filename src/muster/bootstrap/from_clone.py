@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -64,9 +64,9 @@ def restore_clone(
             cloned = take_clone(twin, _address(source), access.surroundings)
         tell("Looking for files")
         finder = _finder(_local(source), files)
-        named = named_files(twin, cloned.head)
-        found = {each.sha256: finder.find(each.sha256, each.size) for each in named.values()}
-        report = _report(source, twin, cloned, named, found, settings.surroundings)
+        needed = [each for each in named_files(twin, cloned.head).values() if not each.purged]
+        found = {each.sha256: finder.find(each.sha256, each.size) for each in needed}
+        report = _report(source, twin, cloned, needed, found, settings.surroundings)
         if dry_run:
             return report
         report.require(allow_missing=allow_missing)
@@ -84,13 +84,13 @@ def _report(
     source: str,
     twin: Repository,
     cloned: Cloned,
-    named: Mapping[str, NamedFile],
+    needed: Sequence[NamedFile],
     found: Mapping[str, Path | None],
     surroundings: Mapping[str, str],
 ) -> Report:
     history = GitHistory(twin)
-    there = [each for each in named.values() if found[each.sha256] is not None]
-    missing = [each for each in named.values() if found[each.sha256] is None]
+    there = [each for each in needed if found[each.sha256] is not None]
+    missing = [each for each in needed if found[each.sha256] is None]
     return Report(
         source=source,
         head=cloned.head,

@@ -67,7 +67,8 @@ def _looked_at(
     """All of the backup, read."""
     whole = [part for part in manifest.files if is_whole(archive, part)]
     there = {part.sha256 for part in whole}
-    missing = [each for each in named_files(twin, manifest.head).values() if each.sha256 not in there]
+    needed = [each for each in named_files(twin, manifest.head).values() if not each.purged]
+    missing = [each for each in needed if each.sha256 not in there]
     history = GitHistory(twin)
     return Report(
         source=str(source),

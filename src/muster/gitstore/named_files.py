@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from muster.domain import lfs
+from muster.domain.errors import Unavailable
 from muster.gitstore.bulk import unquoted
 from muster.gitstore.repository import Repository
-from muster.gitstore.talking import asked
+from muster.gitstore.talking import answered, asked, complained
 
 # What `lfs.ATTRIBUTES` says is a pointer: files of versions, reports of their evaluations.
 _FILE: Final = re.compile(rb"models/(?:[^/]+/)+files/")
@@ -18,11 +19,16 @@ _FILE: Final = re.compile(rb"models/(?:[^/]+/)+files/")
 
 @dataclass(frozen=True, slots=True)
 class NamedFile:
-    """A file that the history names, and its paths at the newest commit: () if only older ones have it."""
+    """A file that the history names, and its paths at the newest commit: () if only older ones have it.
+
+    `purged` says that nothing there has it any more but versions that were purged: it is
+    gone on purpose, and may not come back.
+    """
 
     sha256: str
     size: int
     paths: tuple[str, ...]
+    purged: bool
 
 
 def named_files(repository: Repository, commit: str) -> dict[str, NamedFile]:
@@ -44,9 +50,25 @@ def named_files(repository: Repository, commit: str) -> dict[str, NamedFile]:
         name, _, quoted = line.partition(b" ")
         if name in pointers and _FILE.match(path := unquoted(quoted)):
             paths.setdefault(pointers[name][0], []).append(path.decode(errors="replace"))
-    return {
-        sha256: NamedFile(sha256, size, tuple(paths.get(sha256, ()))) for sha256, size in pointers.values()
-    }
+    purged = _purged(repository, commit)
+    found = {}
+    for sha256, size in pointers.values():
+        there = tuple(paths.get(sha256, ()))
+        gone = bool(there) and all(path.startswith(purged) for path in there)
+        found[sha256] = NamedFile(sha256, size, there, gone)
+    return found
+
+
+def _purged(repository: Repository, commit: str) -> tuple[str, ...]:
+    """The folders of the versions that were purged, each with a `/` at its end."""
+    # A line of its own, which no text in the record can be: see `codec.encode`.
+    code, said, complaint = answered(
+        repository, "grep", "-l", "-z", "-e", '^  "purged": true,*$', commit, "--", "models/**/version.json"
+    )
+    if code > 1:  # 1: there is none
+        raise Unavailable(f"git grep did not succeed: {complained(complaint)}")
+    paths = [line.partition(":")[2] for line in said.decode(errors="replace").split("\0") if line]
+    return tuple(path.removesuffix("version.json") for path in paths)
 
 
 def _contents(repository: Repository, names: list[bytes]) -> Iterator[tuple[bytes, bytes]]:

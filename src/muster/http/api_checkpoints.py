@@ -22,12 +22,12 @@ CHECKPOINTS: Final = "/api/v1/checkpoints"
 LINES: Final = "application/jsonl"
 
 
-def check_sees_all(services: Services) -> None:
-    """Let pass who may see the whole registry, which is what statements are about. Raises Denied."""
+def check_sees_all(services: Services, what: str = "signed statements are about") -> None:
+    """Let pass who may see the whole registry, as `what` says it has to do with it. Raises Denied."""
     if not services.whole:
         raise Denied.one(
             "access",
-            "signed statements are about the whole registry, and you may see a part of it",
+            f"{what} the whole registry, and you may see a part of it",
             "an administrator can give you the role viewer on the registry",
         )
 

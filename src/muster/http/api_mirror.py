@@ -11,6 +11,7 @@ from muster.domain.errors import NotFound
 from muster.domain.records import Json
 from muster.http import schemas_proof
 from muster.http.answers import Answer, encoded
+from muster.http.api_checkpoints import check_sees_all
 from muster.http.parameters import Given
 
 MIRROR: Final = "/api/v1/mirror"
@@ -18,6 +19,8 @@ MIRROR: Final = "/api/v1/mirror"
 
 @get(MIRROR, summary="Say how far the mirror is behind")
 async def mirror(services: Given) -> Answer[schemas_proof.MirrorRecord]:
+    check_sees_all(services, "the mirror holds")
+
     def work() -> dict[str, Json]:
         state = services.mirrored()
         if state is None:
