@@ -14,6 +14,7 @@ from muster.cli import (
     history,
     keeping,
     moving,
+    past,
     proof,
     pushing,
     running,
@@ -32,6 +33,7 @@ describing.add(app)
 evidence.add(app)
 history.add(app)
 exporting.add(app)
+past.add(app)
 moving.add(app)
 webhooks.add(app)
 access.add(app)
