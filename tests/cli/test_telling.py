@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,17 +14,19 @@ from uuid import uuid4
 import pytest
 
 from tests.receivers import Receiver, receiving
-from tests.terminal import Terminal
+from tests.terminal import Running, Terminal
 
-SETTINGS = {"MUSTER_WEBHOOK_HOSTS": "127.0.0.1", "MUSTER_WEBHOOK_PAUSES_S": "0.05"}
-FAILS = {"exit_code": 1}
+
+def serving(terminal: Terminal) -> AbstractContextManager[Running]:
+    """A server whose webhooks may come here, and are tried twice."""
+    return terminal.serve(MUSTER_WEBHOOK_HOSTS="127.0.0.1", MUSTER_WEBHOOK_PAUSES_S="0.05")
 
 
 @pytest.fixture(scope="module")
 def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
     """A terminal in a folder whose registry a server owns."""
     terminal = Terminal(tmp_path_factory.mktemp("telling"))
-    with terminal.serve(**SETTINGS):
+    with serving(terminal):
         yield terminal
 
 
@@ -39,8 +41,8 @@ def name() -> str:
     return f"h{uuid4().hex[:8]}"
 
 
-def answer(terminal: Terminal, *words: str, exit_code: int = 0, **more: str) -> Any:
-    return json.loads(terminal.run("muster", *words, "--json", exit_code=exit_code, **more))
+def answer(terminal: Terminal, *words: str, **more: str) -> Any:
+    return json.loads(terminal.run("muster", *words, "--json", exit_code=0, **more))
 
 
 def test_a_webhook_from_its_making_to_its_end(terminal: Terminal, receiver: Receiver, name: str) -> None:
@@ -59,7 +61,7 @@ def test_a_webhook_from_its_making_to_its_end(terminal: Terminal, receiver: Rece
     muster("register", f"m{name}", "v1")
     for message in receiver.told(2):
         assert message.verified(secret)["type"] == "change.register"
-    assert "Refused: it answered 503." in muster("webhook", "test", name, **FAILS)
+    assert "Refused: it answered 503." in muster("webhook", "test", name, exit_code=1)
     shown = muster("webhook", "list")
     assert name in shown
     assert "failing" in shown
@@ -67,7 +69,7 @@ def test_a_webhook_from_its_making_to_its_end(terminal: Terminal, receiver: Rece
     assert told["count"] == 1
     delivery = told["items"][0]["id"]
     assert delivery in muster("webhook", "deliveries", name)
-    assert "Refused: it answered 503." in muster("webhook", "redeliver", name, delivery, **FAILS)
+    assert "Refused: it answered 503." in muster("webhook", "redeliver", name, delivery, exit_code=1)
     assert "1 deliveries are in line again." in muster("webhook", "redeliver", name, "--failed")
     receiver.answer = lambda _: 200
     assert "Delivered: it answered 200." in muster("webhook", "redeliver", name, delivery)
@@ -89,9 +91,9 @@ def test_a_webhook_made_without_a_server_is_told_once_there_is_one(
 ) -> None:
     terminal = Terminal(tmp_path)
     terminal.run("muster", "register", "flowers", "v1")
-    made = answer(terminal, "webhook", "add", "audit", receiver.url, **SETTINGS)
+    made = answer(terminal, "webhook", "add", "audit", receiver.url, MUSTER_WEBHOOK_HOSTS="127.0.0.1")
     terminal.run("muster", "register", "flowers", "v2")
-    with terminal.serve(**SETTINGS):
+    with serving(terminal):
         assert receiver.next().verified(made["secret"])["data"]["number"] == 2
 
 
