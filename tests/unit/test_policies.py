@@ -13,14 +13,13 @@ from muster.domain import changes as c
 from muster.domain import codec, policies
 from muster.domain.errors import Denied, Invalid, NotFound, Stale
 from muster.domain.judging import Case, Rules
-from muster.domain.names import evaluations_folder
 from muster.domain.plan import plan
 from muster.domain.records import Policy
 from muster.domain.rules import EnvironmentRules
 from muster.domain.snapshot import Plan
 from muster.domain.upholding import MAX_KEPT, Upholding, path_of
 from muster.policies.cel import Cel
-from tests.builders import ADA, START, a_config, an_environment, deploy, register
+from tests.builders import ADA, START, a_config, an_artifact, an_environment, deploy, register
 from tests.unit.states import State
 
 CEL = Cel()
@@ -63,10 +62,8 @@ def against(state: State, change: c.Change, **said: Any) -> list[str]:
 
 
 def evaluated(state: State, *auc: float) -> None:
-    """Evaluations of version 1, as another part writes them."""
-    under = evaluations_folder("digits", 1)
-    for k, value in enumerate(auc, start=1):
-        state.tree[f"{under}/{k}.json"] = codec.encode({"by": "bob", "metrics": {"auc": value}})
+    """Evaluations of version 1."""
+    state.do(*(c.Evaluate("digits", 1, by=BOB, metrics={"auc": value}) for value in auc))
 
 
 class TestRecord:
@@ -311,6 +308,13 @@ class TestJudge:
         made(state, deploy())
         made(state, register("digits", "v2", metrics={"auc": 0.92}))
         assert "Worse than what runs" in against(state, deploy(number=2))
+
+    def test_evidence_for_other_files_is_none(self, state: State) -> None:
+        made(state, c.SetPolicy(a_policy(GOOD, on=("deploy",))))
+        evaluated(state, 0.95)
+        assert not against(state, deploy())
+        state.do(c.AttachFile("digits", 1, an_artifact()), c.Finalize("digits", 1))
+        assert against(state, deploy())
 
     def test_evidence_comes_in_the_order_of_its_numbers(self, state: State) -> None:
         evaluated(state, *(k / 100 for k in range(1, 13)))

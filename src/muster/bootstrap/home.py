@@ -68,6 +68,7 @@ Crash = Callable[[str], None]
 _BETWEEN_S: Final = 0.5
 
 CALENDAR: Final = FreezeCalendar()
+EVALUATOR: Final = Cel()
 # Every change has to pass all of these, whichever door it came through.
 RULES: Final = Rules(
     admit,
@@ -76,7 +77,7 @@ RULES: Final = Rules(
         evaluations.judge,
         EnvironmentJudge(CALENDAR),
         evidence.judge,
-        Upholding(Cel()),
+        Upholding(EVALUATOR),
     ),
 )
 

@@ -14,7 +14,7 @@ import uvicorn
 
 from muster.bootstrap import admitting
 from muster.bootstrap.folder import Folder
-from muster.bootstrap.home import CALENDAR, Home, open_home
+from muster.bootstrap.home import CALENDAR, EVALUATOR, Home, open_home
 from muster.bootstrap.logs import configure
 from muster.bootstrap.secret_file import SecretFile
 from muster.bootstrap.setup import setup
@@ -44,6 +44,7 @@ def services_of(home: Home) -> Services:
         gateway=home.gateway,
         telling=home.telling,
         calendar=CALENDAR,
+        evaluator=EVALUATOR,
         up_to_date=home.up_to_date,
         recorded=home.recorded.add,
         allowed_hosts=admitting.names_of(home.settings),

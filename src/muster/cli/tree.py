@@ -15,6 +15,7 @@ from muster.cli import (
     keeping,
     moving,
     past,
+    policies,
     proof,
     pushing,
     running,
@@ -35,6 +36,7 @@ history.add(app)
 exporting.add(app)
 past.add(app)
 moving.add(app)
+policies.add(app)
 webhooks.add(app)
 access.add(app)
 admin.add(app)

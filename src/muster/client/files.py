@@ -14,6 +14,7 @@ import httpx
 
 from muster.client.calls import PAUSES_S, given, path
 from muster.client.past import Pasts
+from muster.client.policies import Policies
 from muster.client.source import CHUNK_BYTES, sha256_of, work_tree
 from muster.client.tables import Board, Record
 from muster.client.versions import place
@@ -104,7 +105,7 @@ def _below(folder: Path) -> Iterator[tuple[str, Path]]:
             yield file.relative_to(folder).as_posix(), file
 
 
-class FilesOf(Pasts, Webhooks):
+class FilesOf(Pasts, Policies, Webhooks):
     """The files of versions."""
 
     def files(self, ref: str, *, limit: int | None = None) -> Board:

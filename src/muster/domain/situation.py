@@ -5,7 +5,7 @@ actor        id, auth, teams, roles there
 reason       the words that came with it, "" without any
 version      the version that it is about, or that is to run, as the API shows it before the change
 after        the same version once the change is made
-evidence     the evaluations of that version, oldest first
+evidence     the evaluations of that version with the files that it has, oldest first
 environment  the environment that it concerns, with its rules
 deployed     the version that is deployed there now, as the API shows it
 model        the model as it is before the change
@@ -27,6 +27,7 @@ from typing import Any, Final
 
 from muster.domain import access, codec, lfs, names
 from muster.domain.documents import is_document
+from muster.domain.evaluations import digest_of_files
 from muster.domain.judging import Case
 from muster.domain.messages import Entry, rfc3339
 from muster.domain.records import Artifact, Environment, Json, Policy, Version
@@ -175,7 +176,12 @@ class Situation:
             return []
         under = names.evaluations_folder(self._name, self.number)
         found = self.before.documents(under)
-        return [codec.decode(data) for _, data in sorted(found, key=lambda each: (len(each[0]), each[0]))]
+        if not found:
+            return []
+        there = self.before.version(self._name, self.number)
+        files = digest_of_files(there) if there is not None else None
+        records = (codec.decode(data) for _, data in sorted(found, key=lambda each: (len(each[0]), each[0])))
+        return [each for each in records if each.get("files") == files]
 
     def _the_environment(self, place: Environment | None) -> Json:
         return {"rules": {}} | _plain(codec.environment_to_dict(place)) if place is not None else None

@@ -19,13 +19,21 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.routes import HTTPRoute
 
-from muster.http import schemas, schemas_deployed, schemas_evidence, schemas_proof, schemas_telling
+from muster.http import (
+    schemas,
+    schemas_deployed,
+    schemas_evidence,
+    schemas_policies,
+    schemas_proof,
+    schemas_telling,
+)
 from muster.http.problems import is_api
 
 _RECORDS: Final = (
     schemas,
     schemas_deployed,
     schemas_evidence,
+    schemas_policies,
     schemas_proof,
     schemas_telling,
 )

@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from muster.domain.changes import Actor
 from muster.domain.errors import MusterError
+from muster.domain.policies import Evaluator
 from muster.domain.rules import Calendar
 from muster.service.deployer import Deployer
 from muster.service.exports import Exports
@@ -240,6 +241,7 @@ class Services:
     gateway: GatewayApp
     telling: Telling
     calendar: Calendar
+    evaluator: Evaluator
     up_to_date: Callable[[], bool]
     recorded: Callable[[Callable[[Sequence[Logged]], None]], None]
     allowed_hosts: Sequence[str] = ()

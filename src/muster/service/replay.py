@@ -13,7 +13,7 @@ from muster.domain.records import Json, Policy
 from muster.domain.situation import FACTS, situations_then
 from muster.domain.upholding import asked, objections
 from muster.service.past import Past
-from muster.service.ports import History, Index
+from muster.service.ports import History, IndexReads
 from muster.service.registry import change_view
 from muster.service.then import Then
 from muster.service.values import ChangeFilter, Logged
@@ -51,7 +51,7 @@ class Page:
 class Replay:
     """Asks policies about the past."""
 
-    def __init__(self, index: Index, history: History, past: Past, evaluator: Evaluator) -> None:
+    def __init__(self, index: IndexReads, history: History, past: Past, evaluator: Evaluator) -> None:
         self._index = index
         self._history = history
         self._past = past

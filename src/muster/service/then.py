@@ -10,7 +10,7 @@ from muster.domain.errors import NotFound
 from muster.domain.records import Deployment, Environment, Json, Model, Version
 from muster.domain.views import Times, version_view
 from muster.service.past import Past
-from muster.service.ports import History, Index
+from muster.service.ports import History, IndexReads
 from muster.service.values import Logged
 
 
@@ -21,7 +21,7 @@ class Then:
         self,
         at: Logged,
         past: Past,
-        index: Index,
+        index: IndexReads,
         history: History,
         called: Mapping[str, str] | None = None,
     ) -> None:
