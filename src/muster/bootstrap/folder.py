@@ -28,6 +28,7 @@ OURS: Final = (
     "uploads",
     "checkpoints.jsonl",
     "checkpoints.git",
+    "redaction.jsonl",
     ".gitignore",
 )
 
@@ -97,6 +98,11 @@ class Folder:
     def checkpoint_key(self) -> Path:
         """The private key that they are signed with."""
         return self.path / "secrets" / "checkpoint-key.pem"
+
+    @property
+    def pending_redaction(self) -> Path:
+        """The signed map of a redaction that is under way."""
+        return self.path / "redaction.jsonl"
 
     @property
     def uploads(self) -> Path:

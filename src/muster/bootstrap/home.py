@@ -200,7 +200,7 @@ def open_home(settings: Settings, *, serving: bool = False, checked: bool = Fals
         Unavailable: no usable Git, or the folder cannot be written to.
     """
     require_git()
-    crash = _crash_at(settings.crash_at)
+    crash = crash_at(settings.crash_at)
     with ExitStack() as stack:
         storage = Storage.open(settings, crash, stack, serving=serving, checked=serving or checked)
         run_dir = storage.folder.run if serving else stack.enter_context(storage.folder.private())
@@ -350,6 +350,7 @@ def _begin(home: Home, *, serving: bool) -> None:
             storage.artifacts.sweep()
             storage.uploads.sweep()
         storage.follower.catch_up()
+        home.notary.settle()
     if storage.index.head() is None:
         with suppress(Conflict):  # another process was faster
             home.registry.submit(Initialize(), MUSTER).result()
@@ -370,7 +371,7 @@ def _why_not_routed(registry: Registry, environment: str, model: str) -> MusterE
     return Unavailable(f"{model!r} is coming up in {environment}")
 
 
-def _crash_at(wanted: str) -> Crash:
+def crash_at(wanted: str) -> Crash:
     """A hook that kills this process when it passes the point `name`, or for the nth time `name:n`."""
     name, _, count = wanted.partition(":")
     left = int(count or 1)

@@ -21,7 +21,7 @@ from muster.domain.statements import disagreements as copies_disagree
 from muster.gitstore.clone import Clone
 from muster.gitstore.program import require_git
 from muster.gitstore.published import RemoteCopy, is_remote
-from muster.proof.kept import CopyFile, StatementFile
+from muster.proof.kept import CopyFile, PendingFile, StatementFile
 from muster.proof.keys import KeyFile, PublicKey
 from muster.service.follow import Follower
 from muster.service.notary import Copy, Notary
@@ -47,6 +47,7 @@ def notary(
         follower=follower,
         signer=KeyFile(folder.checkpoint_key),
         kept=StatementFile(Path(settings.checkpoints) if settings.checkpoints else folder.checkpoints),
+        pending=PendingFile(folder.pending_redaction),
         copies=places,
         clock=clock,
         lock=folder.writing,

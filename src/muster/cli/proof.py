@@ -11,15 +11,16 @@ import typer
 from muster.cli.admin import PANEL
 from muster.cli.call import Call, command
 from muster.cli.exporting import signature_of
-from muster.cli.options import DryRun, Limit
+from muster.cli.options import DryRun, Limit, Reason
 from muster.cli.server_part import imported
-from muster.domain.errors import Invalid
+from muster.domain.errors import Conflict, Invalid
 
 
 def add(app: typer.Typer) -> None:
     """Give `app` these commands."""
     command(app, panel=PANEL)(verify)
     command(app, panel=PANEL)(checkpoint)
+    command(app, panel=PANEL)(redact)
 
 
 def verify(
@@ -192,3 +193,38 @@ def _written(call: Call, content: bytes, output: Path | None) -> None:
         raise Invalid.one("--output", str(output), f"must be writable ({error.strerror})") from error
     count = content.count(b"\n")
     call.note(f"Wrote {count:,} statements to {output}.")
+
+
+def redact(
+    call: Call,
+    commit: Annotated[str, typer.Argument(metavar="COMMIT", help="The commit of the change that said it")],
+    field: Annotated[
+        str,
+        typer.Option(
+            "--field",
+            metavar="FIELD",
+            help="What has to go: reason, message (of a note), or a field as `muster diff COMMIT` names it",
+        ),
+    ],
+    reason: Reason = "",
+    dry_run: DryRun = False,
+) -> None:
+    """Take a text out of the history for ever, and sign which commits have another id for it.
+
+    No server may run on the home meanwhile. Clones and backups that others have still hold the text.
+    """
+    from muster.cli.session import owner, require_home
+
+    require_home(call.settings)
+    if (url := owner(call.settings)) is not None:
+        raise Conflict(f"a server at {url} has {call.settings.home} open; stop it first")
+    done = imported("muster.bootstrap.redacting").redact(
+        call.settings, commit, field, reason, dry_run=dry_run
+    )
+    answer = {"position": done.change.position, "commits": done.commits, "redacted": list(done.redacted)}
+    lost = "1 commit loses" if len(done.redacted) == 1 else f"{len(done.redacted):,} commits lose"
+    said = f"{lost} the text, and {done.commits:,} get another id."
+    word = "Would be so" if dry_run else "Redacted"
+    call.emit({"dry_run": dry_run, **answer}, lambda: f"{word}: {said}")
+    if not dry_run:
+        call.note("Next: make the mirror and every clone anew. The map is among the statements.")

@@ -46,6 +46,7 @@ ON_THE_REGISTRY: Final[dict[type[c.Change], Right]] = {
     c.BeginAccess: Right.ADMIN,
     c.SetPolicy: Right.ADMIN,
     c.DeletePolicy: Right.ADMIN,
+    c.Redact: Right.ADMIN,
 }
 _ROLE_FOR: Final = {right: role for role, right in access.ROLES.items()}
 

@@ -70,6 +70,38 @@ class CopyFile:
             raise Unavailable(f"{self._path} cannot be written: {error.strerror}") from error
 
 
+class PendingFile:
+    """The map of a redaction that is under way."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> bytes | None:
+        """The line; None if none is under way."""
+        try:
+            return self._path.read_bytes() if self._path.exists() else None
+        except OSError as error:
+            raise Unavailable(f"{self._path} cannot be read: {error.strerror}") from error
+
+    def write(self, line: bytes) -> None:
+        """Keep the line; durable on return."""
+        try:
+            fresh = self._path.with_suffix(".new")
+            add(fresh, 0, line)
+            fresh.replace(self._path)
+            _sync(self._path.parent)
+        except OSError as error:
+            raise Unavailable(f"{self._path} cannot be written: {error.strerror}") from error
+
+    def remove(self) -> None:
+        """Nothing is under way any more; durable on return."""
+        try:
+            self._path.unlink(missing_ok=True)
+            _sync(self._path.parent)
+        except OSError as error:
+            raise Unavailable(f"{self._path} cannot be removed: {error.strerror}") from error
+
+
 def add(path: Path, at: int, content: bytes) -> None:
     """Write `content` to the file from the byte `at` on, durably. OSError: the file ends there."""
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
@@ -85,7 +117,12 @@ def add(path: Path, at: int, content: bytes) -> None:
             raise
     finally:
         os.close(descriptor)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    """Make the names in the folder durable. OSError."""
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)
     finally:

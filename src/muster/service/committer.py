@@ -33,6 +33,7 @@ from muster.domain import (  # noqa: F401  those beside `documents` register pla
     granting,
     placing,
     purging,
+    redacting,
     ruling,
 )
 from muster.domain.changes import Actor, AttemptFailed, Change, Observe, RollBack, Undeploy

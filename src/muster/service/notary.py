@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from muster.domain.checkpoints import Checkpoint, Signed, Statement, digest_of, read
+from muster.domain.checkpoints import Checkpoint, Redaction, Signed, Statement, digest_of, read
 from muster.domain.codec import canonical
 from muster.domain.errors import Invalid, MusterError, Unavailable
 from muster.service.follow import Follower
@@ -50,6 +50,18 @@ class Kept(Protocol):
         ...
 
 
+class Pending(Protocol):
+    """The map of a redaction that is under way, where a crash leaves it. All raise Unavailable."""
+
+    def read(self) -> bytes | None: ...
+
+    def write(self, line: bytes) -> None:
+        """Keep it; durable on return."""
+        ...
+
+    def remove(self) -> None: ...
+
+
 class Copy(Protocol):
     """A place elsewhere that has the same lines."""
 
@@ -87,6 +99,7 @@ class Notary:
         follower: Follower,
         signer: Signer,
         kept: Kept,
+        pending: Pending,
         copies: Sequence[Copy] = (),
         clock: Clock,
         lock: Lock,
@@ -96,6 +109,7 @@ class Notary:
         self._history = history
         self._follower = follower
         self._kept = kept
+        self._pending = pending
         self._copies = copies
         self._clock = clock
         self._lock = lock
@@ -150,6 +164,7 @@ class Notary:
     def _due(self) -> Checkpoint | Signed:
         """What is to be signed; or the newest statement, if it says the same. The lock is held."""
         self._follower.catch_up()
+        self.settle()
         head = self._index.head()
         logged = None if head is None else self._index.change(head)
         if logged is None:
@@ -160,16 +175,57 @@ class Notary:
             return last
         # Not before any commit that is there; and nobody can write now, so before every later one.
         time = max(self._clock(), logged.entry.time)
-        if last and last.statement.time >= time:
-            time = last.statement.time + timedelta(microseconds=1)
+        sequence, previous, time = self._place(lines, time)
         return Checkpoint(
-            sequence=len(lines) + 1,
-            previous=digest_of(lines[-1]) if lines else None,
+            sequence=sequence,
+            previous=previous,
             time=time,
             commit=logged.commit,
             tree=self._history.commit(logged.commit).tree,
             position=logged.position,
         )
+
+    def redaction(
+        self,
+        *,
+        actor: str,
+        reason: str,
+        field: str,
+        first: int,
+        redacted: Sequence[int],
+        old: Sequence[str],
+        new: Sequence[str],
+    ) -> Signed:
+        """The signed map of a redaction (see `Redaction`), to be kept next; the caller holds the lock."""
+        sequence, previous, time = self._place(self._lines(), self._clock())
+        return self._signed(
+            Redaction(
+                sequence, previous, time, actor, reason, field, first, tuple(redacted), tuple(old), tuple(new)
+            )
+        )
+
+    def begin(self, redaction: Signed) -> None:
+        """The branch is about to be moved to where the map leads; the caller holds the lock."""
+        self._pending.write(redaction.line)
+
+    def settle(self) -> None:
+        """Keep the map of a redaction that was begun, if the branch has moved; else throw it away.
+
+        The caller holds the lock, and the index is where the branch is.
+        """
+        line = self._pending.read()
+        if line is None:
+            return
+        statement = _read(line).statement
+        head = self._index.head()
+        if (
+            isinstance(statement, Redaction)
+            and head is not None
+            and self._history.is_ancestor(statement.new[-1], head)
+            and line not in self._lines()
+        ):
+            self._kept.append(line)
+        self._pending.remove()
 
     def bring(self) -> None:
         """Bring to every copy what it lacks; what fails is logged, and tried again the next time."""
@@ -183,6 +239,13 @@ class Notary:
                 log.warning("the checkpoints could not be brought to %s: %s", copy.where, error.message)
                 copied.append(Copied(copy.where, error.message))
         self._copied = tuple(copied)
+
+    def _place(self, lines: Sequence[bytes], time: datetime) -> tuple[int, str | None, datetime]:
+        """Number, `previous` and time of the next statement, made at `time` or, if need be, just after."""
+        if not lines:
+            return 1, None, time
+        last = _read(lines[-1]).statement.time
+        return len(lines) + 1, digest_of(lines[-1]), max(time, last + timedelta(microseconds=1))
 
     def _signed(self, statement: Statement) -> Signed:
         return Signed(statement, self.signer.sign(canonical(statement.fields())))

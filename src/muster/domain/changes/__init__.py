@@ -44,6 +44,7 @@ from muster.domain.changes.placing import (
     Undeploy,
 )
 from muster.domain.changes.policies import DeletePolicy, SetPolicy
+from muster.domain.changes.redacting import Redact
 from muster.domain.changes.registering import (
     AttachFile,
     CreateModel,
@@ -91,6 +92,7 @@ __all__ = [
     "Note",
     "Observe",
     "Purge",
+    "Redact",
     "RegisterVersion",
     "ReinstateData",
     "RenameModel",
