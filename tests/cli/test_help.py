@@ -25,7 +25,7 @@ WRITES = (
     "delete",
     "report",
 )
-WRITES_BELOW = ("env create", "env update", "env delete")
+WRITES_BELOW = ("env create", "env update", "env delete", "env protect", "env unprotect")
 
 
 def commands(tree: typer.Typer, before: str = "") -> Iterator[str]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from muster.cli import completing
+from muster.cli import completing, protecting
 from muster.cli.call import Call, command
 from muster.cli.options import DryRun, Limit, Reason
 from muster.cli.versions import listed
@@ -42,6 +42,7 @@ def add(app: typer.Typer) -> None:
     command(group)(create)
     command(group)(update)
     command(group)(delete)
+    protecting.add(group)
     app.add_typer(group, name="env", rich_help_panel="What runs where")
 
 
@@ -58,12 +59,15 @@ def environments(call: Call, limit: Limit = 100) -> None:
 
 
 def show(call: Call, name: Name) -> None:
-    """Show an environment."""
+    """Show an environment with its rules."""
     from muster.cli.rendering import fields
+    from muster.domain.rule_words import sentences
+    from muster.domain.rules import rules_from_dict
 
     with call.connected() as session:
         found = session.client.environment(name)
-    call.emit(found, lambda: fields(found, name))
+    told = "\n".join(sentences(rules_from_dict(found.get("rules", {}))))
+    call.emit(found, lambda: fields({**found, "rules": told}, name))
 
 
 def create(
@@ -95,7 +99,7 @@ def update(
     reason: Reason = "",
     dry_run: DryRun = False,
 ) -> None:
-    """Give an environment new rules."""
+    """Change what an environment is; `muster env protect` says who may do what there."""
     wanted = _fields(target, rank, stage, description, allow_pickle)
     with call.connected(writes=not dry_run) as session:
         found = session.client.update_environment(name, wanted, reason=reason, dry_run=dry_run)
@@ -116,7 +120,7 @@ def _fields(
     description: str | None,
     allow_pickle: bool | None,
 ) -> dict[str, Any]:
-    """The rules that were given; the stage `none` is null."""
+    """What was given; the stage `none` is null."""
     given: dict[str, Any] = {
         "target": target,
         "rank": rank,

@@ -247,9 +247,33 @@ class Deployments(Versions):
         if_match: str | None = None,
         dry_run: bool = False,
     ) -> Record:
-        """Give an environment new rules."""
+        """Change what an environment is."""
         body = dict(fields) | given(reason=reason)
         return self.calls.write("PATCH", path("environments", name), body, if_match=if_match, dry_run=dry_run)
+
+    def protect_environment(
+        self,
+        name: str,
+        rules: Mapping[str, Any],
+        *,
+        reason: str = "",
+        if_match: str | None = None,
+        dry_run: bool = False,
+    ) -> Record:
+        """Give an environment rules. Those that are not named stay, and None takes one away.
+
+        They are `deploy`, `rollback`, `approvals`, `evidence`, `reason`, `soak`, `freeze`,
+        `stages`, `aliases` and `public`, as they are in its record.
+        """
+        fields = {"rules": dict(rules)}
+        return self.update_environment(name, fields, reason=reason, if_match=if_match, dry_run=dry_run)
+
+    def unprotect_environment(
+        self, name: str, *, reason: str = "", if_match: str | None = None, dry_run: bool = False
+    ) -> Record:
+        """Take all rules away from an environment."""
+        fields = {"rules": None}
+        return self.update_environment(name, fields, reason=reason, if_match=if_match, dry_run=dry_run)
 
     def delete_environment(
         self, name: str, *, reason: str = "", if_match: str | None = None, dry_run: bool = False

@@ -7,6 +7,7 @@ from typing import Final
 
 from muster.domain.errors import NotFound
 from muster.domain.records import Environment
+from muster.domain.rule_words import sentences
 from muster.http.pages.health import Health, health, rungs
 from muster.http.pages.labels import called
 from muster.http.pages.page import Mark, Page
@@ -53,6 +54,7 @@ class EnvironmentView:
     row: Row
     touched: str
     mark: Mark | None
+    rules: tuple[str, ...]
     there: list[There]
     more: str
     newest: str
@@ -80,6 +82,7 @@ def environment_view(page: Page, name: str) -> EnvironmentView:
         row=_row(page, record, look),
         touched=touched,
         mark=mark,
+        rules=sentences(record.rules),
         there=there[:ROWS],
         more=page.here(after=there[ROWS - 1].model) if len(there) > ROWS else "",
         newest=page.here(after=None) if after else "",
