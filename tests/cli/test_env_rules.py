@@ -11,7 +11,6 @@ import pytest
 
 from tests.terminal import Terminal
 
-
 YEAR_END = 'name="year end" dtstart=2030-12-20 duration=P14D rrule=FREQ=YEARLY timezone=Europe/Berlin'
 
 
