@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from muster import Client, ModelRegistry, errors
 from tests.receivers import Receiver, receiving
+from tests.serving import wait_for
 from tests.terminal import Running, Terminal
 
 
@@ -23,11 +24,15 @@ def serving(terminal: Terminal) -> AbstractContextManager[Running]:
 
 
 @pytest.fixture(scope="module")
-def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
-    """A terminal in a folder whose registry a server owns."""
-    terminal = Terminal(tmp_path_factory.mktemp("telling"))
-    with serving(terminal):
-        yield terminal
+def terminal(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
+    return Terminal(tmp_path_factory.mktemp("telling"))
+
+
+@pytest.fixture(scope="module")
+def running(terminal: Terminal) -> Iterator[Running]:
+    """The server that owns the registry in the terminal's folder."""
+    with serving(terminal) as running:
+        yield running
 
 
 @pytest.fixture
@@ -41,60 +46,58 @@ def name() -> str:
     return f"h{uuid4().hex[:8]}"
 
 
-def answer(terminal: Terminal, *words: str, **more: str) -> Any:
-    return json.loads(terminal.run("muster", *words, "--json", exit_code=0, **more))
+def secret_in(output: str) -> str:
+    return next(line for line in output.splitlines() if line.startswith("whsec_"))
 
 
-def test_a_webhook_from_its_making_to_its_end(terminal: Terminal, receiver: Receiver, name: str) -> None:
-    def muster(*words: str, exit_code: int = 0) -> str:
-        return terminal.run("muster", *words, exit_code=exit_code)
+def test_a_webhook_is_made_tried_changed_and_removed(
+    running: Running, terminal: Terminal, receiver: Receiver, name: str
+) -> None:
+    def webhook(*words: str, exit_code: int = 0) -> str:
+        return terminal.run("muster", "webhook", *words, exit_code=exit_code)
 
-    assert "Would: Make webhook" in muster("webhook", "add", name, receiver.url, "--dry-run")
-    made = muster("webhook", "add", name, receiver.url, "--kind", "register", "--description", "Audit")
+    assert "Would: Make webhook" in webhook("add", name, receiver.url, "--dry-run")
+    made = webhook("add", name, receiver.url, "--kind", "register", "--description", "Audit")
     assert "it is not shown again" in made
     assert f"Next: muster webhook test {name}" in made
-    secret = next(line for line in made.splitlines() if line.startswith("whsec_"))
-    assert "Delivered: it answered 200." in muster("webhook", "test", name)
-    assert receiver.next().verified(secret)["type"] == "ping"
-
+    assert "Delivered: it answered 200." in webhook("test", name)
+    assert receiver.next().verified(secret_in(made))["type"] == "ping"
     receiver.answer = lambda _: 503
-    muster("register", f"m{name}", "v1")
-    for message in receiver.told(2):
-        assert message.verified(secret)["type"] == "change.register"
-    assert "Refused: it answered 503." in muster("webhook", "test", name, exit_code=1)
-    shown = muster("webhook", "list")
-    assert name in shown
-    assert "failing" in shown
-    told = answer(terminal, "webhook", "deliveries", name, "--state", "failed")
-    assert told["count"] == 1
-    delivery = told["items"][0]["id"]
-    assert delivery in muster("webhook", "deliveries", name)
-    assert "Refused: it answered 503." in muster("webhook", "redeliver", name, delivery, exit_code=1)
-    assert "1 deliveries are in line again." in muster("webhook", "redeliver", name, "--failed")
-    receiver.answer = lambda _: 200
-    assert "Delivered: it answered 200." in muster("webhook", "redeliver", name, delivery)
-    assert "must be given, or else --failed" in muster("webhook", "redeliver", name, exit_code=2)
-
-    assert answer(terminal, "webhook", "update", name, "--disable")["active"] is False
-    assert "disabled by" in muster("webhook", "list")
-    assert answer(terminal, "webhook", "update", name, "--enable", "--env", "production")["environments"] == [
-        "production"
-    ]
-    assert secret not in muster("webhook", "show", name)
-    assert secret not in muster("webhook", "secret", name)
-    assert "Removed webhook" in muster("webhook", "remove", name)
-    assert "Webhook not found" in muster("webhook", "show", name, exit_code=3)
+    assert "Refused: it answered 503." in webhook("test", name, exit_code=1)
+    webhook("update", name, "--disable", "--env", "production")
+    assert "disabled by" in webhook("list")
+    assert secret_in(made) not in webhook("show", name)
+    assert secret_in(webhook("secret", name)) != secret_in(made)
+    assert "Removed webhook" in webhook("remove", name)
+    with Client(running.url) as client, pytest.raises(errors.NotFound):
+        client.webhook(name)
 
 
-def test_a_webhook_made_without_a_server_is_told_once_there_is_one(
-    tmp_path: Path, receiver: Receiver
+def test_a_delivery_is_seen_and_repeated(
+    running: Running, terminal: Terminal, receiver: Receiver, name: str
 ) -> None:
+    receiver.answer = lambda _: 503
+    with Client(running.url) as client:
+        client.add_webhook(name, receiver.url)
+        client.register(f"m{name}", "v1")
+        delivery = wait_for(lambda: client.deliveries(name, state="failed"), bool)[0]["id"]
+    assert delivery in terminal.run("muster", "webhook", "deliveries", name, "--state", "failed")
+    again = ("muster", "webhook", "redeliver", name)
+    assert "Refused: it answered 503." in terminal.run(*again, delivery, exit_code=1)
+    assert "1 deliveries are in line again." in terminal.run(*again, "--failed")
+    receiver.answer = lambda _: 200
+    assert "Delivered: it answered 200." in terminal.run(*again, delivery)
+    assert "must be given, or else --failed" in terminal.run(*again, exit_code=2)
+
+
+def test_a_webhook_made_without_a_server_is_told_by_the_next_one(tmp_path: Path, receiver: Receiver) -> None:
     terminal = Terminal(tmp_path)
-    terminal.run("muster", "register", "flowers", "v1")
-    made = answer(terminal, "webhook", "add", "audit", receiver.url, MUSTER_WEBHOOK_HOSTS="127.0.0.1")
-    terminal.run("muster", "register", "flowers", "v2")
+    words = ("muster", "webhook", "add", "audit", receiver.url, "--json")
+    made = json.loads(terminal.run(*words, MUSTER_WEBHOOK_HOSTS="127.0.0.1"))
+    with ModelRegistry(tmp_path / "registry") as registry:
+        registry.register_model("flowers", "v1", "d", "t")
     with serving(terminal):
-        assert receiver.next().verified(made["secret"])["data"]["number"] == 2
+        assert receiver.next().verified(made["secret"])["data"]["model"] == "flowers"
 
 
 @contextmanager
@@ -123,28 +126,37 @@ def line(running: subprocess.Popen[str]) -> str:
     return running.stdout.readline()
 
 
-def check_follows(terminal: Terminal, model: str) -> None:
+Register = Callable[[str, str], object]
+
+
+def check_follows(terminal: Terminal, model: str, register: Register) -> None:
     """What happened comes first, then what happens, until Ctrl-C."""
-    terminal.run("muster", "register", model, "v1", "--reason", "first")
-    terminal.run("muster", "register", model, "v2")
+    register(model, "v1")
+    register(model, "v2")
     with following(terminal, model, "--json") as running:
         assert [json.loads(line(running))["number"] for _ in range(2)] == [1, 2]
-        terminal.run("muster", "register", f"other-{model}", "v1")
-        terminal.run("muster", "register", model, "v3", "--reason", "live")
-        third = json.loads(line(running))
-        assert (third["number"], third["reason"]) == (3, "live")
+        register(f"other-{model}", "v1")
+        register(model, "v3")
+        assert json.loads(line(running))["number"] == 3
         running.send_signal(signal.SIGINT)
         assert running.wait(60) == 130
         assert line(running) == ""
-    with following(terminal, model, "--limit", "1", "--until", third["time"]) as running:
-        assert "live" in line(running)
-        assert line(running) == ""
-        assert running.wait(60) == 0
 
 
-def test_the_log_is_followed_at_a_server(terminal: Terminal, name: str) -> None:
-    check_follows(terminal, name)
+def test_the_log_is_followed_at_a_server(running: Running, terminal: Terminal, name: str) -> None:
+    with Client(running.url) as client:
+        check_follows(terminal, name, client.register)
+        last = client.changes(model=name)[0]
+    with following(terminal, name, "--limit", "1", "--until", last["time"]) as ending:
+        assert f"Register {name} v3" in line(ending)
+        assert line(ending) == ""
+        assert ending.wait(60) == 0
 
 
 def test_the_log_is_followed_without_a_server(tmp_path: Path) -> None:
-    check_follows(Terminal(tmp_path), "flowers")
+    with ModelRegistry(tmp_path / "registry") as registry:
+
+        def register(name: str, version: str) -> None:
+            registry.register_model(name, version, "d", "t")
+
+        check_follows(Terminal(tmp_path), "flowers", register)
