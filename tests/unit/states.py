@@ -13,6 +13,7 @@ import muster.domain.granting
 import muster.domain.placing
 import muster.domain.purging
 import muster.domain.redacting
+import muster.domain.requirements
 import muster.domain.ruling  # noqa: F401  they register their plans
 from muster.domain import changes as c
 from muster.domain import codec, lfs

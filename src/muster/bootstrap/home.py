@@ -17,15 +17,10 @@ from muster.artifacts.disk import DiskStore
 from muster.artifacts.uploads import DiskUploads
 from muster.bootstrap import mirroring, proving, telling
 from muster.bootstrap.folder import Folder
-from muster.calendars import FreezeCalendar
+from muster.bootstrap.judges import rules
 from muster.credentials.store import CredentialFile
-from muster.domain import banning, evaluations, evidence
 from muster.domain.changes import Initialize
 from muster.domain.errors import Conflict, MusterError, NotFound, Unavailable
-from muster.domain.judging import Rules
-from muster.domain.protecting import EnvironmentJudge
-from muster.domain.rights import admit
-from muster.domain.upholding import Upholding
 from muster.gitstore.builder_process import BuilderProcess
 from muster.gitstore.history import GitHistory
 from muster.gitstore.litter import sweep
@@ -36,7 +31,7 @@ from muster.gitstore.store import GitStore
 from muster.gitstore.upkeep import Upkeep
 from muster.index.checkpoints import Checkpoints
 from muster.index.store import SqlIndex
-from muster.policies.cel import Cel
+from muster.required.cards import MarkdownCards
 from muster.service.accounts import Accounts
 from muster.service.committer import Committer
 from muster.service.deployer import Deployer
@@ -66,20 +61,6 @@ from muster.targets.process import ProcessTarget
 Crash = Callable[[str], None]
 
 _BETWEEN_S: Final = 0.5
-
-CALENDAR: Final = FreezeCalendar()
-EVALUATOR: Final = Cel()
-# Every change has to pass all of these, whichever door it came through.
-RULES: Final = Rules(
-    admit,
-    judges=(
-        banning.judge,
-        evaluations.judge,
-        EnvironmentJudge(CALENDAR),
-        evidence.judge,
-        Upholding(EVALUATOR),
-    ),
-)
 
 
 def now() -> datetime:
@@ -124,6 +105,11 @@ class Storage:
     index: SqlIndex
     credentials: CredentialFile
     follower: Follower
+
+    def read(self, path: str) -> bytes | None:
+        """The file at `path` of the repository as the branch says it."""
+        head = self.store.head()
+        return self.history.read(head, path) if head is not None else None
 
     @classmethod
     def open(
@@ -171,6 +157,7 @@ class Home:
     notary: Notary
     mirror: Mirror | None
     recorded: Listeners
+    cards: MarkdownCards
 
     def up_to_date(self) -> bool:
         """Whether the index says what the branch says.
@@ -215,6 +202,8 @@ def open_home(settings: Settings, *, serving: bool = False, checked: bool = Fals
 def _assemble(settings: Settings, storage: Storage, run_dir: Path, crash: Crash, stack: ExitStack) -> Home:
     """Every use case with what it needs."""
     recorded = Listeners()
+    cards = MarkdownCards(storage.read)
+    judged = rules(cards)
     committer = Committer(
         storage.store,
         storage.index,
@@ -222,7 +211,7 @@ def _assemble(settings: Settings, storage: Storage, run_dir: Path, crash: Crash,
         clock=now,
         lock=storage.folder.writing,
         reserve=Reserve(storage.folder.run / "reserve", settings.reserve_bytes),
-        rules=RULES,
+        rules=judged,
         crash=crash,
         after=recorded,
     )
@@ -235,7 +224,7 @@ def _assemble(settings: Settings, storage: Storage, run_dir: Path, crash: Crash,
         artifacts=artifacts,
         inspector=ChildInspector(artifacts.path, settings.surroundings, run_dir / "inspected"),
         clock=now,
-        rules=RULES,
+        rules=judged,
     )
     venvs = _venvs(settings, storage.folder, stack)
     routes = RouteTable()
@@ -295,6 +284,7 @@ def _assemble(settings: Settings, storage: Storage, run_dir: Path, crash: Crash,
             settings, storage.repository, storage.store, storage.index, storage.folder.run, now
         ),
         recorded=recorded,
+        cards=cards,
     )
 
 

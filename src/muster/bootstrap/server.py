@@ -14,7 +14,8 @@ import uvicorn
 
 from muster.bootstrap import admitting
 from muster.bootstrap.folder import Folder
-from muster.bootstrap.home import CALENDAR, EVALUATOR, Home, open_home
+from muster.bootstrap.home import Home, open_home
+from muster.bootstrap.judges import CALENDAR, EVALUATOR, SCHEMAS
 from muster.bootstrap.logs import configure
 from muster.bootstrap.secret_file import SecretFile
 from muster.bootstrap.setup import setup
@@ -45,6 +46,8 @@ def services_of(home: Home) -> Services:
         telling=home.telling,
         calendar=CALENDAR,
         evaluator=EVALUATOR,
+        schemas=SCHEMAS,
+        cards=home.cards,
         up_to_date=home.up_to_date,
         recorded=home.recorded.add,
         allowed_hosts=admitting.names_of(home.settings),

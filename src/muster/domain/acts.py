@@ -39,9 +39,12 @@ class Act:
     said: str
 
 
-def acts(change: c.Change, planned: Plan, before: Snapshot) -> tuple[Act, ...]:
-    """All that `change` does to protected environments."""
-    protected = [each for each in before.every_environment() if each.rules.protects]
+def acts(change: c.Change, planned: Plan, before: Snapshot, *, everywhere: bool = False) -> tuple[Act, ...]:
+    """All that `change` does to protected environments, or `everywhere`.
+
+    Stages and aliases count as an environment only where its rules say so.
+    """
+    protected = [each for each in before.every_environment() if everywhere or each.rules.protects]
     if not protected or not planned.edits:
         return ()
     return tuple(_acts(change, planned, before, protected))

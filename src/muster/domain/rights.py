@@ -45,6 +45,8 @@ ON_THE_REGISTRY: Final[dict[type[c.Change], Right]] = {
     c.DeleteTeam: Right.ADMIN,
     c.BeginAccess: Right.ADMIN,
     c.SetPolicy: Right.ADMIN,
+    c.SetRequirement: Right.ADMIN,
+    c.DeleteRequirement: Right.ADMIN,
     c.DeletePolicy: Right.ADMIN,
     c.Redact: Right.ADMIN,
 }
@@ -69,6 +71,8 @@ def admit(change: c.Change, actor: c.Actor, before: Snapshot) -> None:
             _need(actor, Right.MANAGE, access.right_for_team(before, actor, team), f"of team {team}")
         case c.Deploy() | c.RollBack() | c.Undeploy() | c.AttemptFailed() | c.Observe():
             _placing(actor, change, before)
+        case c.SetRequirement(str(team)) | c.DeleteRequirement(str(team)):
+            _need(actor, Right.MANAGE, access.right_for_team(before, actor, team), f"of team {team}")
         case c.SetEnvironment(environment):
             held = access.right_in(before, actor, environment.name)
             _need(actor, Right.MANAGE, held, f"in {environment.name}")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from muster.http.schemas import Body, FileRecord, Name, Reason, Sha256, Text
+from muster.http.schemas import Body, EnvironmentName, FileRecord, Name, Reason, Sha256, Text
 
 
 class Data(Body):
@@ -50,3 +50,66 @@ class Evaluations(Struct):
     items: list[EvaluationRecord]
     count: int
     next: str | None
+
+
+# ------------------------------------------------------------ required fields
+
+Block = Literal["register", "deploy", "review"]
+
+
+class NewRequirement(Body):
+    """What is required of versions."""
+
+    schema: Annotated[dict[str, Any], Meta(description="JSON Schema, held against a version")]
+    block: Annotated[list[Block] | None, Meta(description="What is refused; else it is only shown")] = None
+    environments: Annotated[
+        list[EnvironmentName] | None,
+        Meta(description="Where deploy and review are blocked; none: everywhere"),
+    ] = None
+    description: Text | None = None
+    reason: Reason | None = None
+
+
+class RequirementRecord(Struct):
+    team: Annotated[str | None, Meta(description="Whose; null: the registry's")]
+    description: str
+    schema: dict[str, Any]
+    block: list[Block]
+    environments: list[str]
+
+
+class Requirements(Struct):
+    items: list[RequirementRecord]
+    count: int
+    next: str | None
+
+
+class LackRecord(Struct):
+    field: str
+    rule: str
+    team: str | None
+    block: list[Block]
+
+
+class LackingRecord(Struct):
+    model_id: str
+    name: str
+    version: str
+    number: int
+    deployed_in: list[str]
+    lacks: list[LackRecord]
+
+
+class RequirementTest(Body):
+    """A schema to try; what it is for, and on which versions."""
+
+    schema: dict[str, Any]
+    team: Annotated[str | None, Meta(description="Only on models of this team")] = None
+    model: Annotated[Name | None, Meta(description="Only on this model")] = None
+    limit: Annotated[int, Meta(ge=1, le=1000)] | None = None
+
+
+class RequirementTested(Struct):
+    checked: int
+    lacking: int
+    items: Annotated[list[LackingRecord], Meta(description="The first of those that lack something")]

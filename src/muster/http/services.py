@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol, TypeVar
 from muster.domain.changes import Actor
 from muster.domain.errors import MusterError
 from muster.domain.policies import Evaluator
+from muster.domain.requirements import Cards, Schemas
 from muster.domain.rules import Calendar
 from muster.service.deployer import Deployer
 from muster.service.exports import Exports
@@ -242,6 +243,8 @@ class Services:
     telling: Telling
     calendar: Calendar
     evaluator: Evaluator
+    schemas: Schemas
+    cards: Cards
     up_to_date: Callable[[], bool]
     recorded: Callable[[Callable[[Sequence[Logged]], None]], None]
     allowed_hosts: Sequence[str] = ()

@@ -34,6 +34,7 @@ from muster.domain import (  # noqa: F401  those beside `documents` register pla
     placing,
     purging,
     redacting,
+    requirements,
     ruling,
 )
 from muster.domain.changes import Actor, AttemptFailed, Change, Observe, RollBack, Undeploy

@@ -32,7 +32,7 @@ from muster.domain.changes.base import (
     Limits,
     Unset,
 )
-from muster.domain.changes.evaluating import Evaluate
+from muster.domain.changes.evaluating import DeleteRequirement, Evaluate, SetRequirement
 from muster.domain.changes.placing import (
     AttemptFailed,
     DeleteEnvironment,
@@ -79,6 +79,7 @@ __all__ = [
     "DeleteEnvironment",
     "DeleteModel",
     "DeletePolicy",
+    "DeleteRequirement",
     "DeleteTeam",
     "DeleteVersion",
     "Deploy",
@@ -103,6 +104,7 @@ __all__ = [
     "SetAlias",
     "SetEnvironment",
     "SetPolicy",
+    "SetRequirement",
     "SetRoles",
     "SetStage",
     "SetTeam",

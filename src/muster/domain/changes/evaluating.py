@@ -29,3 +29,25 @@ class Evaluate(Change):
     evaluator: str | None = None
     notes: str = ""
     tool: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SetRequirement(Change):
+    """What the registry (`team` None) or a team requires of versions; see `domain.requirements`."""
+
+    kind: ClassVar[str] = "require"
+    team: str | None
+    schema: Fields
+    block: tuple[str, ...] = ()
+    environments: tuple[str, ...] = ()
+    description: str = ""
+    expected: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRequirement(Change):
+    """The registry, or the team, requires nothing more."""
+
+    kind: ClassVar[str] = "delete-requirement"
+    team: str | None
+    expected: str | None = None
