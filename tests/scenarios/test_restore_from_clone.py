@@ -8,9 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from muster.bootstrap import admitting, open_home
+from muster.bootstrap.from_clone import restore_clone
+from muster.domain.changes import BeginAccess
+from muster.service.observing import MUSTER
+from muster.settings import load
 from tests.keeping import a_registry, answers, files
 from tests.repositories import git
-from tests.servers import Server
+from tests.servers import SMALL, Server
 from tests.serving import iris_onnx
 from tests.terminal import Terminal
 
@@ -174,3 +179,18 @@ def test_what_is_no_clone_of_a_registry_is_refused(terminal: Terminal) -> None:
     assert "not written by Muster" in terminal.run(*refused, exit_code=2)
     terminal.run("muster", "restore", "--from-clone", "nowhere", "--home", "new", exit_code=7)
     assert not (terminal.folder / "new").exists()
+
+
+def test_accounts_come_along_without_tokens_and_the_next_start_lets_an_admin_in(tmp_path: Path) -> None:
+    with open_home(load({"home": str(tmp_path / "registry")}, environment=SMALL)) as home:
+        home.registry.submit(BeginAccess("ada"), MUSTER, "").result()
+        assert admitting.first_token(home) is not None
+    git(tmp_path, "clone", "-q", "--bare", "registry/registry.git", "clone")
+    settings = load({"home": str(tmp_path / "new")}, environment=SMALL)
+    report = restore_clone(settings, str(tmp_path / "clone"))
+    assert any("tokens of 1 account" in need.what for need in report.needs)
+    with open_home(settings) as home:
+        token = admitting.first_token(home)
+        assert token is not None
+        actor, _ = home.gate.identify(token)
+        assert actor.name == "ada"

@@ -62,7 +62,7 @@ class Report:
 
     def require(self, *, allow_missing: bool) -> None:
         """Raises Incomplete: not all is there that the home held, nor may it be so."""
-        lacking = [f"{len(self.missing):,} file(s) of versions"] if self.missing else []
+        lacking = [f"files of versions ({len(self.missing):,})"] if self.missing else []
         lacking += self.damaged
         if lacking and not allow_missing:
             raise Incomplete(

@@ -93,7 +93,8 @@ def _left_out(manifest: Manifest, history: GitHistory) -> Iterator[Need]:
 def tokens(history: GitHistory, head: str) -> Iterator[Need]:
     """The tokens of the accounts, if there are accounts."""
     if number := accounts(history, head):
-        yield Need(f"tokens of {number:,} account(s): make new ones", (), False)
+        of = "1 account" if number == 1 else f"{number:,} accounts"
+        yield Need(f"tokens of {of}: `muster serve` prints one for an admin, who makes others", (), False)
 
 
 def _put_back(archive: Archive, kept: Kept, place: Path) -> None:

@@ -89,7 +89,7 @@ def _told(place: str, made: Any) -> str:
     size = sum(part.size for part in made.parts())
     secrets = "with secrets" if made.secrets else "without secrets"
     return (
-        f"{place}: commit {made.head[:10]} of {made.made[:19]}Z, {len(made.files):,} file(s) of versions, "
+        f"{place}: commit {made.head[:10]} of {made.made[:19]}Z, {_files(len(made.files))}, "
         f"{secrets}, {size:,} bytes."
     )
 
@@ -166,7 +166,7 @@ def _restored(answer: dict[str, Any]) -> RenderableType:
     done = f"Restored {answer['home']}" if answer["home"] else "Nothing was written (dry run). Would restore"
     said = (
         f"{done} from {answer['source']}: {answer['changes']:,} changes up to {answer['head'][:10]}, "
-        f"{answer['files']:,} file(s) of versions, {answer['size']:,} bytes ({'; '.join(answer['notes'])})."
+        f"{_files(answer['files'])}, {answer['size']:,} bytes ({'; '.join(answer['notes'])})."
     )
     return Group(plain(said), _lacking(answer))
 
@@ -196,6 +196,10 @@ def _lacking(report: Any) -> RenderableType:
 
 def _where(missing: Any) -> str:
     return ", ".join(missing["paths"][:3]) or "(of an older commit only)"
+
+
+def _files(count: int) -> str:
+    return "1 file of a version" if count == 1 else f"{count:,} files of versions"
 
 
 def _list_missing(call: Call, missing: Any) -> None:
