@@ -38,6 +38,7 @@ def services_of(home: Home) -> Services:
         gate=home.gate,
         inbox=home.inbox,
         past=home.past,
+        purger=home.purger,
         deployer=home.deployer,
         observer=home.observer,
         notary=home.notary,

@@ -7,6 +7,7 @@ import typer
 from muster.cli import (
     access,
     admin,
+    banning,
     describing,
     environments,
     evidence,
@@ -32,6 +33,7 @@ versions.add(app)
 pushing.add(app)
 describing.add(app)
 evidence.add(app)
+banning.add(app)
 history.add(app)
 exporting.add(app)
 past.add(app)

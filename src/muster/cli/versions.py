@@ -69,6 +69,15 @@ def register(
             help="Text, or {name, uri, sha256, rows}; of an @FILE that is data, its name, sha256 and rows",
         ),
     ] = None,
+    base: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--base",
+            metavar="REF",
+            help="A version that it was made from; repeat it",
+            autocompletion=completing.refs,
+        ),
+    ] = None,
     description: Annotated[str, typer.Option("--description", metavar="TEXT", help="What it is")] = "",
     owner: Annotated[str | None, typer.Option("--owner", metavar="ID", help="Who answers for it")] = None,
     reason: Reason = "",
@@ -94,6 +103,7 @@ def register(
             reason=reason,
             progress=progress,
             dry_run=dry_run,
+            **({"bases": [{"ref": each} for each in base]} if base else {}),
         )
     wrote(
         call,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from muster.client.bans import Bans
 from muster.client.calls import path
-from muster.client.deployments import Deployments
 from muster.client.tables import Board, Record
 
 
-class Changes(Deployments):
+class Changes(Bans):
     """What happened, newest first; `since` and `until` are RFC 3339 times."""
 
     def changes(

@@ -24,7 +24,7 @@ from muster.http.parameters import After, At, Given, InPath, Limit, Order, Reaso
 from muster.http.plain import tags_wanted
 from muster.http.references import place_of
 from muster.http.services import Services
-from muster.http.views import changes_page, place_then, version_answer, version_read
+from muster.http.views import all_shown, changes_page, place_then, version_answer, version_read
 from muster.http.writes import Asking, imports_only, reason_given, write
 from muster.service.registry import change_view
 from muster.service.submissions import Recorded
@@ -100,7 +100,8 @@ def _page_of(services: Services, wanted: VersionFilter, order: str, limit: int, 
         order=order.removeprefix("-"),
     )
     more = cursor(found[limit - 1].sequence) if len(found) > limit else None
-    return listed((each.document for each in found[:limit]), index.count_versions(wanted), more)
+    documents = (document for document, _ in all_shown(services, found[:limit]))
+    return listed(documents, index.count_versions(wanted), more)
 
 
 @post(

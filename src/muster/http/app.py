@@ -16,6 +16,7 @@ from litestar.openapi.spec import License
 from muster.domain.errors import MusterError
 from muster.http import (
     api_access,
+    api_bans,
     api_changes,
     api_checkpoints,
     api_deployments,
@@ -66,6 +67,7 @@ _PARTS = (
     api_mirror,
     api_events,
     api_webhooks,
+    api_bans,
 )
 
 

@@ -21,6 +21,7 @@ from litestar.routes import HTTPRoute
 
 from muster.http import (
     schemas,
+    schemas_bans,
     schemas_deployed,
     schemas_evidence,
     schemas_policies,
@@ -36,6 +37,7 @@ _RECORDS: Final = (
     schemas_policies,
     schemas_proof,
     schemas_telling,
+    schemas_bans,
 )
 _REF: Final = "#/components/schemas/{name}"
 _WRITES: Final = frozenset({"post", "put", "patch", "delete"})
@@ -55,7 +57,7 @@ _HEADERS: Final[dict[str, dict[str, Any]]] = {
     },
     "If-Match": {
         "description": "The ETag that the record must still have; else 412 (plain API: 409)",
-        "schema": {"type": "string", "pattern": '^"[0-9a-f]{40}"$'},
+        "schema": {"type": "string", "pattern": '^"[0-9a-f]{40}(-[0-9a-f]{8})?"$'},
     },
 }
 

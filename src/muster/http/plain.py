@@ -19,7 +19,7 @@ from muster.http.answers import Answer, encoded, etag, matches, of_write
 from muster.http.parameters import At, Before, Given, InPath, Limit, Tags, Wanted
 from muster.http.references import label_or_number, version_meant
 from muster.http.services import Services
-from muster.http.views import version_read
+from muster.http.views import shown, version_read
 from muster.http.writes import Asked, Asking, answered_before, begun, conditioned, ended, foreseen, write
 from muster.service.deployer import Placing
 from muster.service.registry import change_view
@@ -99,11 +99,11 @@ def record_of(
     services: Services, model_id: str, if_none_match: str | None
 ) -> tuple[bytes, int, dict[str, str]]:
     """The record's bytes as they are stored, status and headers. Raises NotFound."""
-    found = services.registry.find(model_id)
-    tag = etag(found.touched)
+    document, touched = shown(services, services.registry.find(model_id))
+    tag = etag(touched)
     if if_none_match is not None and matches(if_none_match, tag):
         return b"", 304, {"etag": tag}
-    return found.document, 200, {"etag": tag}
+    return document, 200, {"etag": tag}
 
 
 @post("/models", summary="Register a version", opt={"body": schemas.Registration, "also": {200: None}})

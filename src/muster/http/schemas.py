@@ -142,6 +142,20 @@ class VersionRecord(Struct):
     imported: bool | UnsetType = UNSET
     imported_from: str | UnsetType = UNSET
     recorded_at: str | UnsetType = UNSET
+    purged: bool | UnsetType = UNSET
+    flags: list[FlagRecord] | UnsetType = UNSET
+
+
+class FlagRecord(Struct):
+    """Why somebody should look at a version: it is banned, or made of what is banned or retracted."""
+
+    flag: Literal["banned", "built-on-banned", "retracted-data"]
+    of: str
+    through: list[str]
+    reason: str
+    by: str
+    since: str
+    commit: str
 
 
 # ------------------------------------------------------------ the plain API

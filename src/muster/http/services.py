@@ -25,6 +25,7 @@ from muster.service.mirroring import Mirrored
 from muster.service.notary import Notary
 from muster.service.observing import Observer
 from muster.service.past import Past
+from muster.service.purging import Purger
 from muster.service.registry import Registry
 from muster.service.roster import Rosters
 from muster.service.sights import SeenHistory
@@ -239,6 +240,7 @@ class Services:
     deployer: Deployer
     observer: Observer
     notary: Notary
+    purger: Purger
     gateway: GatewayApp
     telling: Telling
     calendar: Calendar

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from muster.domain.errors import NotFound
@@ -11,7 +12,7 @@ from muster.http.paging import cursor, place
 from muster.http.services import Services
 from muster.service.registry import change_view
 from muster.service.submissions import Recorded
-from muster.service.values import ChangeFilter
+from muster.service.values import ChangeFilter, Found
 
 
 def version_answer(services: Services, created: int = 200) -> Callable[[Recorded], Answer[Any]]:
@@ -45,13 +46,30 @@ def model_answer(services: Services, created: int = 200) -> Callable[[Recorded],
     return answer
 
 
+def shown(services: Services, found: Found) -> tuple[bytes, str]:
+    """A version's record with its flags, if it has any, and the tag that stands for both."""
+    [(document, tag)] = all_shown(services, [found])
+    return document, tag
+
+
+def all_shown(services: Services, found: Sequence[Found]) -> Iterator[tuple[bytes, str]]:
+    """The same for several."""
+    flags = services.registry.flags.of([each.sequence for each in found])
+    for each in found:
+        if not (flagged := flags.get(each.sequence)):
+            yield each.document, each.touched
+            continue
+        told = encoded([flag.view() for flag in flagged])
+        document = b'%b,"flags":%b}' % (each.document[:-1], told)
+        yield document, f"{each.touched}-{hashlib.sha256(told).hexdigest()[:8]}"
+
+
 def version_read(
     services: Services, place: tuple[str, int], at: str | None, if_none_match: str | None
 ) -> Answer[Any]:
     """A version's record, now or at a time or commit. Raises NotFound and Invalid."""
     if at is None:
-        found = services.registry.numbered(*place)
-        return conditional(found.document, found.touched, if_none_match)
+        return conditional(*shown(services, services.registry.numbered(*place)), if_none_match)
     moment = services.past.at(at)
     record = services.past.version_record(moment, *place)
     return Answer(encoded(record), headers={"muster-head": moment.commit})

@@ -118,9 +118,10 @@ def if_match(header: str | None) -> str | None:
         return None
     if (tag := re.fullmatch(r'\s*"([^"]*)"\s*', header)) is None:
         raise Invalid.one("If-Match", header, 'must be one entity tag, as in "…"')
-    if not re.fullmatch(r"[0-9a-f]{40}", tag[1]):
+    # What follows the commit stands for what was shown with the record (`views.shown`).
+    if (commit := re.fullmatch(r"([0-9a-f]{40})(?:-[0-9a-f]{8})?", tag[1])) is None:
         raise Stale(f"the record never was at {tag[1]}; read it again")
-    return tag[1]
+    return commit[1]
 
 
 # ------------------------------------------------------------ changes

@@ -109,6 +109,7 @@ class Evidence:
             Denied, Conflict, NotFound: refused; nothing was stored.
         """
         self._registry.check(replace(change, report=Artifact(name, 0, "0" * 64)), change.by, reason)
-        stored = self._registry.artifacts.put(chunks)
-        whole = replace(change, report=replace(stored, path=name))
-        return self._registry.submit(whole, change.by, reason, keyed(stored.sha256)).result()
+        with self._registry.artifacts.bringing():
+            stored = self._registry.artifacts.put(chunks)
+            whole = replace(change, report=replace(stored, path=name))
+            return self._registry.submit(whole, change.by, reason, keyed(stored.sha256)).result()

@@ -23,6 +23,7 @@ from muster.domain.views import deployment_view, model_view
 from muster.service.committer import Committer
 from muster.service.ports import ArtifactStore, Clock, History, IndexReads, Inspector
 from muster.service.submissions import Recorded, Request, repeated
+from muster.service.tracing import Flags
 from muster.service.values import ChangeFilter, Found, Logged
 
 
@@ -57,6 +58,7 @@ class Registry:
         self.index = index
         self.history = history
         self._whole = index
+        self.flags = Flags(index)
         self.artifacts = artifacts
         self._committer = committer
         self._inspector = inspector
@@ -67,6 +69,7 @@ class Registry:
         """The same registry with its reads through these; writes are planned upon all of it."""
         seen = copy(self)
         seen.index, seen.history = index, history
+        seen.flags = Flags(self._whole, index)
         return seen
 
     # ------------------------------------------------------------ writes
