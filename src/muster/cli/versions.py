@@ -103,7 +103,7 @@ def register(
             reason=reason,
             progress=progress,
             dry_run=dry_run,
-            **({"bases": [{"ref": each} for each in base]} if base else {}),
+            bases=[{"ref": each} for each in base] if base else None,
         )
     wrote(
         call,
