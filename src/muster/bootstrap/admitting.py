@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from muster.bootstrap import references
 from muster.bootstrap.home import Home
+from muster.credentials.oidc import Issuers, Provider
 from muster.domain import access
 from muster.domain.changes import Actor, BeginAccess
 from muster.domain.errors import Unauthenticated
 from muster.domain.granting import admins
+from muster.service.entering import Entrance
 from muster.service.observing import MUSTER
 from muster.service.past import Past
 from muster.service.registry import Registry
@@ -40,6 +43,30 @@ def first_token(home: Home) -> str | None:
         gate.credentials.revoke_all(name)
     secret, _ = gate.give(found[0], note="first start", once=True)
     return secret
+
+
+def entrance(home: Home) -> Entrance:
+    """How people and programs come in by what others say of them."""
+    settings, issuers = home.settings, Issuers()
+    service = None
+    if settings.oidc_issuer is not None:
+        reference, surroundings = settings.oidc_client_secret, settings.surroundings
+        service = Provider(
+            issuers,
+            settings.oidc_issuer,
+            settings.oidc_client_id,
+            lambda: references.found("oidc_client_secret", reference, surroundings),
+            account=settings.oidc_account,
+            groups=settings.oidc_groups,
+        )
+    return Entrance(
+        home.registry,
+        home.gate,
+        service,
+        issuers,
+        audience=settings.oidc_audience,
+        makes_accounts=settings.oidc_makes_accounts,
+    )
 
 
 def names_of(settings: Settings) -> Sequence[str]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from muster.bootstrap import references
 from muster.bootstrap.secret_file import SecretFile
-from muster.domain.errors import Unavailable
 from muster.domain.messages import rfc3339
 from muster.gitstore.mirror import GitRemote
 from muster.gitstore.remotes import Access, access_to
@@ -37,23 +36,10 @@ def access(settings: Settings, url: str) -> Access:
         Unavailable: the password is not where it should be.
     """
     there = settings.mirror_url and urlsplit(url)[:2] == urlsplit(settings.mirror_url)[:2]
-    password = _found(settings.mirror_password, settings.surroundings) if there else ""
+    password = (
+        references.found("mirror_password", settings.mirror_password, settings.surroundings) if there else ""
+    )
     return access_to(url, settings.surroundings, settings.mirror_user, password)
-
-
-def _found(reference: str, surroundings: Mapping[str, str]) -> str:
-    """What a reference leads to, read anew: it may have been replaced."""
-    kind, _, where = reference.partition(":")
-    if not reference:
-        return ""
-    if kind == "env":
-        if where not in surroundings:
-            raise Unavailable(f"mirror_password: there is no environment variable {where}")
-        return surroundings[where]
-    try:
-        return Path(where).read_text().rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Unavailable(f"mirror_password: {where} cannot be read ({error})") from error
 
 
 class Note:

@@ -36,6 +36,7 @@ def services_of(home: Home) -> Services:
     return Services(
         registry=home.registry,
         gate=home.gate,
+        entrance=admitting.entrance(home),
         inbox=home.inbox,
         past=home.past,
         purger=home.purger,

@@ -157,13 +157,27 @@ def create(
     account: Account,
     service: Annotated[bool, typer.Option("--service", help="A service account, for a program")] = False,
     owner: Annotated[str | None, typer.Option("--owner", help="Who answers for a service account")] = None,
+    issuer: Annotated[
+        str | None,
+        typer.Option("--issuer", help="The CI system that it trusts, by its tokens' issuer"),
+    ] = None,
+    subject: Annotated[
+        list[str] | None, typer.Option("--subject", help="Whose tokens; * at the end for any; repeat it")
+    ] = None,
     reason: Reason = "",
     dry_run: DryRun = False,
 ) -> None:
     """Make an account."""
     kind = "service" if service else "person"
     with call.connected(writes=not dry_run) as session:
-        found = session.client.create_account(account, kind=kind, owner=owner, reason=reason, dry_run=dry_run)
+        found = session.client.create_account(
+            account,
+            kind=kind,
+            owner=owner,
+            trusts=[{"issuer": issuer or "", "subject": each} for each in subject or ()],
+            reason=reason,
+            dry_run=dry_run,
+        )
     wrote(call, found, dry_run, lambda _: f"Made account {account}.", f"muster token create {account}")
 
 

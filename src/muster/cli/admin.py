@@ -121,6 +121,9 @@ def login(
         str | None, typer.Option("--token", metavar="TOKEN", help="Who you are; - reads it from the input")
     ] = None,
     days: Annotated[float, typer.Option("--days", help="How long to stay logged in")] = 90,
+    issuer: Annotated[
+        str | None, typer.Option("--issuer", help="The token is one that this CI system gave the job")
+    ] = None,
 ) -> None:
     """Remember a server, and with a token who you are, for every later command that names no other.
 
@@ -131,9 +134,13 @@ def login(
     chosen = load(call.flags | {"url": url})
     assert chosen.url is not None
     given = sys.stdin.readline().strip() if token == FROM_INPUT else token or chosen.token
-    with Client(chosen.url, None if given else chosen.actor, token=given) as client:
+    with Client(chosen.url, None if given else chosen.actor, token=None if issuer else given) as client:
         client.healthy()
-        own = client.create_token(note="muster login", days=days) if given else None
+        own = None
+        if given and issuer:
+            own = client.log_in_job(given, issuer)
+        elif given:
+            own = client.create_token(note="muster login", days=days)
     profile.remember(chosen.url, own["token"] if own else None)
     account = own["account"] if own else None
     who = f" as {account}" if account else ""

@@ -21,6 +21,10 @@ class Access(Proofs):
         """Control access from now on. The answer's `token` is the first admin's, shown this once."""
         return self.calls.write("POST", path("access"), given(admin=admin, reason=reason))
 
+    def log_in_job(self, token: str, issuer: str) -> Record:
+        """Exchange the token that a CI system gave this job for one of an hour, under `token`."""
+        return self.calls.write("POST", path("login"), {"token": token, "issuer": issuer})
+
     # ------------------------------------------------------------ accounts
 
     def accounts(self, *, limit: int | None = None) -> Board:
@@ -38,19 +42,22 @@ class Access(Proofs):
         kind: str = "person",
         owner: str | None = None,
         users: Sequence[str] = (),
+        trusts: Sequence[Mapping[str, str]] = (),
         reason: str = "",
         dry_run: bool = False,
     ) -> Record:
-        """Make an account; a `service` has an owner, and users who can act through it."""
-        body = given(id=name, kind=kind, owner=owner, reason=reason) | (
-            {"users": list(users)} if users else {}
-        )
+        """Make an account; a `service` has an owner, users who can act through it, and CI that it trusts.
+
+        Each of `trusts` holds `issuer` and `subject` of the tokens of a CI system.
+        """
+        body = given(id=name, kind=kind, owner=owner, reason=reason)
+        body |= given(users=list(users) or None, trusts=list(trusts) or None)
         return self.calls.write("POST", path("accounts"), body, dry_run=dry_run)
 
     def update_account(
         self, name: str, changes: Mapping[str, Any], *, reason: str = "", dry_run: bool = False
     ) -> Record:
-        """Change `disabled`, `owner`, `users`. Disabled, it loses its tokens and sessions at once.
+        """Change `disabled`, `owner`, `users`, `trusts`. Disabled, it loses its tokens and sessions at once.
 
         The answer then says under `handing_over` what it owns.
         """

@@ -79,13 +79,25 @@ class Team:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who can be an actor. A service has an `owner`, and `users` who can act through it."""
+    """Who can be an actor. A service has an `owner`, and `users` who can act through it.
+
+    `trusts` are pairs (issuer, subject): whoever shows a token that the issuer signed for
+    that subject is the service, as CI systems do; a `*` at its end stands for anything.
+    """
 
     id: str
     kind: AccountKind = "person"
     disabled: bool = False
     owner: str | None = None
     users: tuple[str, ...] = ()
+    trusts: tuple[tuple[str, str], ...] = ()
+
+    def trusts_in(self, issuer: str, subject: str) -> bool:
+        """Whether that subject of that issuer is this service."""
+        return any(
+            issuer == each and (subject == whose or (whose[-1:] == "*" and subject.startswith(whose[:-1])))
+            for each, whose in self.trusts
+        )
 
 
 # ------------------------------------------------------------ names and paths
@@ -187,6 +199,8 @@ def account_to_bytes(account: Account) -> bytes:
         record["owner"] = account.owner
     if account.users:
         record["users"] = sorted(account.users)
+    if account.trusts:
+        record["trusts"] = [{"issuer": issuer, "subject": whose} for issuer, whose in sorted(account.trusts)]
     return codec.encode(record)
 
 
@@ -200,6 +214,7 @@ def account_from_bytes(data: bytes) -> Account:
         record.get("disabled", False),
         record.get("owner"),
         tuple(record.get("users", ())),
+        tuple((each["issuer"], each["subject"]) for each in record.get("trusts", ())),
     )
 
 

@@ -205,6 +205,7 @@ def _(change: c.SetAccount, before: Snapshot) -> Plan:
         there.disabled if change.disabled == c.UNSET else change.disabled,
         there.owner if change.owner == c.UNSET else change.owner,
         there.users if change.users == c.UNSET else tuple(sorted(set(change.users))),
+        there.trusts if change.trusts == c.UNSET else tuple(sorted(set(change.trusts))),
     )
     _check_account(before, old, new)
     if new == old:
@@ -219,8 +220,8 @@ def _(change: c.SetAccount, before: Snapshot) -> Plan:
 def _check_account(before: Snapshot, old: Account | None, new: Account) -> None:
     if old is not None and old.kind != new.kind:
         raise Immutable(f"{new.id} is a {old.kind} and stays one: the history says what it did as such")
-    if new.kind == "person" and (new.owner is not None or new.users):
-        raise Invalid.one("owner", new.owner, "goes with service accounts only, as do users")
+    if new.kind == "person" and (new.owner is not None or new.users or new.trusts):
+        raise Invalid.one("owner", new.owner, "goes with service accounts only, as do users and trusts")
     if new.kind == "service" and new.owner is None:
         raise Invalid.one("owner", None, "must say who answers for a service account")
     for name in (new.owner, *new.users):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from functools import partial
 from typing import Annotated, Any, Final, cast
@@ -27,6 +28,7 @@ from muster.domain.parse import Form
 from muster.domain.records import Json
 from muster.http import schemas_access as schemas
 from muster.http.answers import Answer, conditional, encoded, listed, no_content, of_write
+from muster.http.callers import JOBS
 from muster.http.paging import page
 from muster.http.parameters import After, Given, InPath, Limit, Reason, Wanted
 from muster.http.services import Services
@@ -86,6 +88,15 @@ async def begin(services: Given, asked: Asking) -> Answer[schemas.TokenRecord]:
     return await write(services, asked, reason, lambda: BeginAccess(admin), answer)
 
 
+@post(JOBS, summary="Exchange a CI system's own token for one of an hour", opt={"body": schemas.JobLogIn})
+async def job(services: Given, asked: Asking) -> Answer[schemas.TokenRecord]:
+    form = asked.form()
+    token, issuer = form.need("token", parse.text, ""), form.need("issuer", _address, "")
+    form.close()
+    secret, credential = await services.pools.writes.run(partial(services.entrance.job, token, issuer))
+    return Answer(encoded(token_view(credential) | {"token": secret}), 201)
+
+
 # ------------------------------------------------------------ accounts
 
 
@@ -108,6 +119,7 @@ async def create_account(services: Given, asked: Asking) -> Answer[schemas.Accou
         cast(Any, form.take("kind", parse.one_of(ACCOUNT_KINDS), "person")),
         owner=form.take("owner", names.actor_id, None),
         users=form.take("users", _ids, ()),
+        trusts=form.take("trusts", _trusts, ()),
         create=True,
     )
     reason = form.take("reason", parse.reason, "")
@@ -135,6 +147,7 @@ async def update_account(services: Given, asked: Asking, account: InPath) -> Ans
     disabled = form.take("disabled", parse.boolean, None)
     owner = form.take("owner", names.actor_id, None)
     users = form.take("users", _ids, None)
+    trusts = form.take("trusts", _trusts, None)
     reason = form.take("reason", parse.reason, "")
     form.close()
     change = SetAccount(
@@ -142,6 +155,7 @@ async def update_account(services: Given, asked: Asking, account: InPath) -> Ans
         disabled=UNSET if disabled is None else disabled,
         owner=UNSET if owner is None else owner,
         users=UNSET if users is None else users,
+        trusts=UNSET if trusts is None else trusts,
     )
     return await write(services, asked, reason, lambda: change, _account_answer(services, account))
 
@@ -329,6 +343,24 @@ def _roles(value: object, field: str) -> tuple[str, ...]:
     return parse.sequence(access.role)(value, field)
 
 
+def _address(value: object, field: str) -> str:
+    text = parse.text(value, field)
+    if not re.fullmatch(r"https://[^\s?#]+|http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(/[^\s?#]*)?", text):
+        raise Invalid.one(field, value, "must be the https:// address of an issuer of tokens")
+    return text.rstrip("/")
+
+
+def _trusts(value: object, field: str) -> tuple[tuple[str, str], ...]:
+    return parse.sequence(_trust)(value, field)
+
+
+def _trust(value: object, field: str) -> tuple[str, str]:
+    form = Form(value, field)
+    found = form.need("issuer", _address, ""), form.need("subject", parse.name, "")
+    form.close()
+    return found
+
+
 def _days(value: object, field: str) -> float:
     days = parse.number(value, field)
     if not 0 < days <= _MAX_DAYS:
@@ -350,7 +382,7 @@ def _limits(value: object, field: str) -> Limits:
 def routes() -> list[HTTPRouteHandler]:
     """All routes of access."""
     return [
-        *(me, begin, accounts, create_account, account, update_account),
+        *(me, begin, job, accounts, create_account, account, update_account),
         *(teams, create_team, team, update_team, delete_team),
         *(roles, set_roles, tokens, create_token, revoke_token),
     ]

@@ -92,6 +92,7 @@ def create_app(services: Services, mounts: Sequence[Mount] = ()) -> AsgiApp:
             await asyncio.to_thread(mount.end)
         await services.gateway.close()
         services.pools.close()
+        services.entrance.close()
 
     app = Litestar(
         route_handlers=[*(handler for part in _PARTS for handler in part.routes()), pages.router()],

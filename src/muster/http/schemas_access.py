@@ -15,11 +15,24 @@ Role = Literal["viewer", "contributor", "deployer", "maintainer", "admin", "brea
 Grants = dict[str, list[Role]]
 
 
+class Trust(Body):
+    """Whoever shows a token that the issuer signed for the subject; a `*` at its end is for anything."""
+
+    issuer: Text
+    subject: Name
+
+
+class JobLogIn(Body):
+    token: Annotated[Text, Meta(description="As the CI system gave it out, for this registry's audience")]
+    issuer: Text
+
+
 class NewAccount(Body):
     id: Id
     kind: Literal["person", "service"] = "person"
     owner: Annotated[Id | None, Meta(description="Who answers for a service account")] = None
     users: Annotated[list[Id], Meta(description="Who can act through it")] = field(default_factory=list)
+    trusts: list[Trust] = field(default_factory=list)
     reason: Reason = ""
 
 
@@ -27,6 +40,7 @@ class AccountUpdate(Body):
     disabled: bool | None = None
     owner: Id | None = None
     users: list[Id] | None = None
+    trusts: list[Trust] | None = None
     reason: Reason = ""
 
 
@@ -38,6 +52,7 @@ class AccountRecord(Struct):
     roles: Annotated[list[Role], Meta(description="On all of the registry")]
     owner: str | UnsetType | None = UNSET
     users: list[str] | UnsetType = UNSET
+    trusts: list[Trust] | UnsetType = UNSET
     handing_over: HandingOver | UnsetType = UNSET
 
 

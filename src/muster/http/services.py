@@ -18,6 +18,7 @@ from muster.domain.policies import Evaluator
 from muster.domain.requirements import Cards, Schemas
 from muster.domain.rules import Calendar
 from muster.service.deployer import Deployer
+from muster.service.entering import Entrance
 from muster.service.exports import Exports
 from muster.service.gate import Gate, Sight
 from muster.service.inbox import Inbox
@@ -235,6 +236,7 @@ class Services:
 
     registry: Registry
     gate: Gate
+    entrance: Entrance
     inbox: Inbox
     past: Past
     deployer: Deployer

@@ -155,6 +155,7 @@ def account_view(account: Account) -> dict[str, Json]:
     view: dict[str, Json] = {"id": account.id, "kind": account.kind, "disabled": account.disabled}
     if account.kind == "service":
         view |= {"owner": account.owner, "users": list(account.users)}
+        view["trusts"] = [{"issuer": issuer, "subject": whose} for issuer, whose in account.trusts]
     return view
 
 

@@ -6,7 +6,7 @@ is it, and names and addresses of people, never are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -46,6 +46,55 @@ class Profile:
     subject: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Going:
+    """Somebody on the way to the log-in service: where to, and what proves that it is they who come back."""
+
+    url: str
+    state: str
+    nonce: str
+    verifier: str
+    back: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a log-in service says of somebody: who they are there, and what they belong to."""
+
+    issuer: str
+    subject: str
+    account: str
+    groups: tuple[str, ...] = ()
+    full_name: str = ""
+    email: str = ""
+
+
+class LogIn(Protocol):
+    """The log-in service of an organisation."""
+
+    def go(self, back: str) -> Going:
+        """Where to send somebody to log in, who comes back to the address `back`. Raises Unavailable."""
+        ...
+
+    def came(self, going: Going, code: str) -> Claims:
+        """Who came back with `code`. Raises Unauthenticated and Unavailable."""
+        ...
+
+
+class Issuers(Protocol):
+    """Whoever signs tokens for programs."""
+
+    def verified(
+        self, token: str, issuer: str, audience: str, nonce: str | None = None
+    ) -> Mapping[str, object]:
+        """The claims of a token that `issuer` signed for `audience`. Raises Unauthenticated, Unavailable."""
+        ...
+
+    def close(self) -> None:
+        """Close what connections there are."""
+        ...
+
+
 class Credentials(Protocol):
     """The credentials of a home, by the sha256 of their secrets. Any thread may call; all is durable."""
 
@@ -80,7 +129,3 @@ class Credentials(Protocol):
     def account_of(self, issuer: str, subject: str) -> str | None:
         """The account that somebody at a log-in service has here."""
         ...
-
-
-Secret = Callable[[], str]
-"""Makes a secret that nobody can guess."""

@@ -77,6 +77,25 @@ class Settings:
     access: Annotated[
         bool, About("Whether access is controlled from the first start on", rules.yes_or_no)
     ] = False
+    oidc_issuer: Annotated[
+        str | None, About("The address of the log-in service (OpenID Connect)", rules.address)
+    ] = None
+    oidc_client_id: Annotated[
+        str, About("What this server is called at the log-in service", rules.optional)
+    ] = "muster"
+    oidc_client_secret: Annotated[
+        str, About("Where its secret there is: `env:NAME` or `file:PATH`", rules.reference)
+    ] = ""
+    oidc_account: Annotated[str, About("The claim that says which account somebody gets", rules.text)] = (
+        "preferred_username"
+    )
+    oidc_groups: Annotated[
+        str, About("The claim that lists somebody's groups; a team's `claims` name some", rules.text)
+    ] = "groups"
+    oidc_makes_accounts: Annotated[
+        bool, About("Whether the first log-in makes an account", rules.yes_or_no)
+    ] = True
+    oidc_audience: Annotated[str, About("For whom a CI system's tokens must be meant", rules.text)] = "muster"
     tls_cert: Annotated[
         Path | None, About("The file of the server's certificate chain (PEM), for https", rules.file)
     ] = None

@@ -66,5 +66,6 @@ class SetAccount(Change):
     disabled: bool | Unset = UNSET
     owner: str | Unset | None = UNSET
     users: tuple[str, ...] | Unset = UNSET
+    trusts: tuple[tuple[str, str], ...] | Unset = UNSET
     create: bool = False
     expected: str | None = None
