@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from muster.auditing import prove
 from muster.bootstrap import Home, open_home
 from muster.bootstrap.home import now
-from muster.bootstrap.proving import prove
 from muster.domain.changes import Actor, CreateModel, UpdateModel
 from muster.domain.checkpoints import Checkpoint, read
 from muster.domain.errors import Unavailable

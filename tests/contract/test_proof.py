@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from muster.auditing import Proven, prove
 from muster.bootstrap import Home, open_home
-from muster.bootstrap.proving import Proven, prove
 from muster.domain.changes import Actor, RegisterVersion, UpdateModel
 from muster.domain.errors import NotFound
 from muster.settings import load

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from muster.auditing import prove
 from muster.bootstrap import Home, open_home
-from muster.bootstrap.proving import prove
 from muster.bootstrap.redacting import redact
 from muster.domain.changes import (
     Actor,

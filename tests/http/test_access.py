@@ -295,3 +295,31 @@ class TestBeginning:
                 assert ada.get("/models").json()["models"] == [model_id]
                 assert ada.post("/api/v1/access", json={"admin": "bob"}).status_code == 409
                 assert ada.get("/api/v1/me").json()["roles"] == ["admin"]
+
+
+class TestProof:
+    def test_statements_are_for_who_sees_the_whole_registry(self, guarded: Guarded) -> None:
+        _, auditor = guarded.person("viewer", scope="registry")
+        _, nobody = guarded.person()
+        assert auditor.post("/api/v1/checkpoints").status_code in (200, 201)
+        assert auditor.get("/api/v1/checkpoints").json()["items"]
+        assert auditor.get("/api/v1/checkpoints/file").status_code == 200
+        for method, path in (("POST", ""), ("GET", ""), ("GET", "/file")):
+            refused = nobody.request(method, f"/api/v1/checkpoints{path}")
+            assert refused.status_code == 403
+            assert "viewer on the registry" in refused.text
+        assert nobody.get("/api/v1/checkpoints/key").json() == auditor.get("/api/v1/checkpoints/key").json()
+
+    def test_an_export_holds_what_one_may_see_and_its_signature_says_so(self, guarded: Guarded) -> None:
+        mine, others = fresh(), fresh()
+        guarded.register(mine)
+        guarded.register(others)
+        _, client = guarded.person("viewer", scope="model", name=mine)
+        _, auditor = guarded.person("viewer", scope="registry")
+        text = client.get("/api/v1/exports/audit").text
+        assert mine in text
+        assert others not in text
+        assert client.get("/api/v1/exports/audit/signature").json()["asked"]["sight"] == "part"
+        assert "sight" not in auditor.get("/api/v1/exports/audit/signature").json()["asked"]
+        assert client.get(f"/api/v1/models/{others}/changelog").status_code == 404
+        assert client.get(f"/api/v1/models/{mine}/changelog").text.startswith(f"# Changelog of {mine}")

@@ -78,7 +78,7 @@ def verify(
 
 
 def _prove(call: Call, against: list[Path], key: str, clone: Path, ref: str, *, objects: bool) -> None:
-    proven = imported("muster.bootstrap.proving").prove(against, key, clone, ref, objects=objects)
+    proven = imported("muster.auditing").prove(against, key, clone, ref, objects=objects)
     problems, facts = proven.problems, proven.facts
     call.emit(
         {"clone": str(clone), "problems": problems, **facts}, lambda: "\n".join(problems) or _agrees(facts)
@@ -96,7 +96,7 @@ def _prove(call: Call, against: list[Path], key: str, clone: Path, ref: str, *, 
 
 
 def _prove_export(call: Call, exported: Path, key: str) -> None:
-    problems, facts = imported("muster.bootstrap.proving").prove_export(exported, signature_of(exported), key)
+    problems, facts = imported("muster.auditing").prove_export(exported, signature_of(exported), key)
     agrees = f"{exported} is what was signed, up to commit {facts['commit']}."
     found = {"export": str(exported), "problems": problems, **facts}
     call.emit(found, lambda: "\n".join(problems) or agrees)

@@ -10,7 +10,7 @@ from typing import Final
 from muster.domain import exports
 from muster.domain.checkpoints import signed_line
 from muster.domain.codec import canonical
-from muster.domain.errors import NotFound, Unavailable
+from muster.domain.errors import NotFound
 from muster.domain.exports import ExportSignature, Written
 from muster.domain.messages import rfc3339
 from muster.service.notary import Signer
@@ -70,11 +70,11 @@ class Exports:
         return export
 
     def _head(self) -> Logged:
-        head = self._index.head()
-        logged = None if head is None else self._index.change(head)
-        if logged is None:
-            raise Unavailable("the registry has no commit yet")
-        return logged
+        """The newest change that can be seen."""
+        newest = self._index.changes(ChangeFilter(), limit=1)
+        if not newest:
+            raise NotFound("change", "there is none yet that you may see")
+        return newest[0]
 
     def pieces(self, export: Export) -> Iterator[bytes]:
         """Its bytes, newest change first."""
