@@ -19,6 +19,7 @@ from muster.cli import (
     policies,
     proof,
     pushing,
+    requirements,
     running,
     versions,
     webhooks,
@@ -34,6 +35,7 @@ pushing.add(app)
 describing.add(app)
 evidence.add(app)
 banning.add(app)
+requirements.add(app)
 history.add(app)
 exporting.add(app)
 past.add(app)

@@ -19,6 +19,7 @@ import httpx
 from muster.client.calls import Calls
 from muster.client.evaluations import EvaluationsOf
 from muster.client.pushing import Pushes
+from muster.client.requirements import RequirementsOf
 from muster.client.source import dataset, work_tree
 from muster.client.tables import Board, Record
 
@@ -27,7 +28,7 @@ __all__ = ["Board", "Client", "Record", "dataset", "work_tree"]
 DEFAULT_URL: Final = "http://127.0.0.1:5000"
 
 
-class Client(Pushes, EvaluationsOf):
+class Client(Pushes, EvaluationsOf, RequirementsOf):
     """A registry behind a server. Threads may share it."""
 
     def __init__(
