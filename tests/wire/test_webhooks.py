@@ -223,6 +223,18 @@ def test_when_a_receiver_is_back_what_waits_is_sent_at_once(tmp_path: Path) -> N
             assert (told[0], sorted(told[1:])) == ("f", list("abcde"))
 
 
+def test_a_place_beyond_the_end_of_a_restored_history_is_taken_back(tmp_path: Path) -> None:
+    with receiving() as receiver:
+        with live(tmp_path / "home", **QUICK) as server, Client(server.url) as client:
+            client.add_webhook("restored", receiver.url)
+            outbox = server.home.telling.outbox
+            outbox.feed(outbox.hooks()[0].id, 10_000, ())
+        with live(tmp_path / "home", **QUICK) as server, Client(server.url) as client:
+            wait_for(lambda: client.webhook("restored")["position"], lambda position: position == 1)
+            server.register("after")
+            assert receiver.next().said["data"]["model"] == "after"
+
+
 def test_a_webhook_is_made_once_for_one_key_and_its_secret_is_shown_only_then(
     server: Live, receiver: Receiver
 ) -> None:

@@ -41,6 +41,8 @@ def post(
         connection.request("POST", target, body, {**headers, "Content-Type": "application/json"})
         answer = connection.getresponse()
         content = answer.read(MAX_ANSWER).decode(errors="replace")
+        if connection.was_cut:  # what was read so far may look like all of it
+            raise TimeoutError("it took too long")
         return Answered(answer.status, content, _seconds(answer.getheader("Retry-After")))
     except (OSError, http.client.HTTPException) as error:
         why = str(error) or type(error).__name__
@@ -62,6 +64,8 @@ class _Connection(http.client.HTTPConnection):
         super().__init__(parts.hostname or "", port_of(parts), timeout=timeout_s)
         self._secure = parts.scheme == "https"
         self._addresses = addresses
+        self.was_cut = False
+        self._opened: socket.socket | None = None
 
     def connect(self) -> None:
         failed: OSError | None = None
@@ -76,9 +80,12 @@ class _Connection(http.client.HTTPConnection):
         if self._secure:
             context = ssl.create_default_context()
             self.sock = context.wrap_socket(self.sock, server_hostname=self.host)
+        self._opened = self.sock
 
     def cut(self) -> None:
         """End whatever is being waited for; any thread may call."""
-        if (sock := self.sock) is not None:
+        self.was_cut = True
+        # Not `sock`, which is None while the end of an answer is read.
+        if self._opened is not None:
             with suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
+                self._opened.shutdown(socket.SHUT_RDWR)
