@@ -68,7 +68,12 @@ def guarded(service: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         secret, _ = server.home.gate.give("root")
         headers = {"authorization": f"Bearer {secret}"}
         with httpx.Client(base_url=server.url, headers=headers) as admin, ExitStack() as opened:
-            yield Guarded(server, admin, opened)
+            found = Guarded(server, admin, opened)
+            trusts = [{"issuer": service, "subject": "repo:digits:*"}]
+            body = {"id": "ci", "kind": "service", "owner": "root", "trusts": trusts}
+            found.ask("POST", "/api/v1/accounts", json=body)
+            found.ask("PUT", "/api/v1/roles", json={"subject": "ci", "roles": ["contributor"]})
+            yield found
 
 
 def log_in(guarded: Guarded, browser: httpx.Client, subject: str, to: str = "/") -> httpx.Response:
@@ -150,10 +155,6 @@ class TestJobs:
     def test_a_job_comes_in_with_its_own_token_as_the_account_that_trusts_it(
         self, guarded: Guarded, service: str
     ) -> None:
-        trusts = [{"issuer": service, "subject": "repo:digits:*"}]
-        body = {"id": "ci", "kind": "service", "owner": "root", "trusts": trusts}
-        guarded.ask("POST", "/api/v1/accounts", json=body)
-        guarded.ask("PUT", "/api/v1/roles", json={"subject": "ci", "roles": ["contributor"]})
         token = id_token(service, "repo:digits:main", "muster")
         answer = httpx.post(f"{guarded.server.url}/api/v1/login", json={"token": token, "issuer": service})
         assert answer.status_code == 201
