@@ -18,6 +18,7 @@ from muster.domain.policies import Evaluator
 from muster.domain.requirements import Cards, Schemas
 from muster.domain.rules import Calendar
 from muster.service.deployer import Deployer
+from muster.service.duties import Duties
 from muster.service.entering import Entrance
 from muster.service.exports import Exports
 from muster.service.gate import Gate, Sight
@@ -263,12 +264,14 @@ class Services:
     everything: Services | None = None
     standings: Standings = field(init=False)
     rosters: Rosters = field(init=False)
+    duties: Duties = field(init=False)
     exports: Exports = field(init=False)
 
     def __post_init__(self) -> None:
         self.recorded(self.changes.poke)
         object.__setattr__(self, "standings", Standings(self.registry.index, self.observer))
         object.__setattr__(self, "rosters", Rosters(self.registry.index))
+        object.__setattr__(self, "duties", Duties(self.registry.index, self.schemas, self.cards))
         exports = Exports(self.registry.index, self.past, self.notary.signer, whole=self.whole)
         object.__setattr__(self, "exports", exports)
 

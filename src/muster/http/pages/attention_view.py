@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Final
 
@@ -42,10 +43,30 @@ class Attention:
 
 def attention(page: Page, look: Look, environments: Sequence[Environment]) -> Attention:
     """What needs somebody now; `environments` are all, by falling rank."""
-    everything = sum(len(places) for places in look.troubled.values()) + len(look.failed)
-    found = list(islice(_needs(page, look), SHOWN))
+    owed = [*_overdue(page), *_lacking(page)]
+    everything = sum(len(places) for places in look.troubled.values()) + len(look.failed) + len(owed)
+    found = [*islice(_needs(page, look), SHOWN), *owed][:SHOWN]
     found += islice(_unowned(page, look, environments), SHOWN - len(found))
     return Attention(found, max(0, everything - SHOWN))
+
+
+def _overdue(page: Page) -> Iterator[Need]:
+    """What is deployed and should have been reviewed again by now."""
+    for owed, why in page.services.duties.overdue(datetime.now(UTC).date()):
+        what = f"{owed.model} {owed.label} is overdue for review"
+        told = f"it is deployed in {owed.environment}, and {why}"
+        where = page.to("edit", owed.model, owed.label)
+        yield Need("drifted", what, told, page.when(owed.by.entry.time), "Say the next", where)
+
+
+def _lacking(page: Page) -> Iterator[Need]:
+    """What is deployed and lacks something that is required."""
+    for owed in page.services.duties.lacking():
+        more = f" and {len(owed.lacks) - 1} more" if len(owed.lacks) > 1 else ""
+        what = f"{owed.model} {owed.label} lacks what is required"
+        why = f"it is deployed in {owed.environment}: {owed.lacks[0]}{more}"
+        where = page.to("m", owed.model, owed.label)
+        yield Need("drifted", what, why, page.when(owed.by.entry.time), "Open", where)
 
 
 def _unowned(page: Page, look: Look, environments: Sequence[Environment]) -> Iterator[Need]:

@@ -27,4 +27,5 @@ async def _look(services: Services) -> None:
     with suppress(MusterError):  # whoever visits is told
         await services.pools.reads.run(services.standings.look)
         await services.pools.reads.run(services.rosters.roster)
+        await services.pools.reads.run(services.duties.lacking)
         await services.pools.reads.run(partial(services.rosters.built_on, ""))
