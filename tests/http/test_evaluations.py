@@ -231,3 +231,22 @@ def test_verify_finds_a_damaged_and_a_missing_report(tmp_path: Path) -> None:
     path.unlink()
     (missing,) = verify(settings)
     assert "evaluations/1/files/report.html is missing from the store" in missing
+
+
+def test_the_page_of_a_version_shows_its_evaluations(version: Version) -> None:
+    page = f"/m/{version.name}/v1"
+    assert "Nobody has evaluated it." in version.server.send("GET", page).text
+    first = version.report({**SAID, "notes": "<b>fine</b>"}).json()
+    version.evaluate({"metrics": {"auc": 0.5}})
+    shown = version.server.send("GET", page).text
+    for text in (
+        "holdout",
+        "report.html",
+        "&lt;b&gt;fine&lt;/b&gt;",
+        "carl",
+        f"{version.path.replace('v1/e', '1/e')}/1/report",
+    ):
+        assert text in shown
+    then = version.server.send("GET", page, params={"at": first["commit"]}).text
+    assert "0.93" in then
+    assert '<th scope="row">2</th>' not in then

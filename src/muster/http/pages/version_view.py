@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
+from muster.http.pages.evaluations_view import Evaluations, evaluations
 from muster.http.pages.facts_view import Fact, facts
 from muster.http.pages.health import Health
 from muster.http.pages.lineage_view import Lineage, lineage
@@ -78,6 +79,7 @@ class VersionView:
     try_it: TryIt | None
     runs: list[Run]
     lineage: Lineage | None
+    evaluations: Evaluations
 
 
 def version_view(page: Page, model: str, version: str, tried: Tried | None = None) -> VersionView:
@@ -108,6 +110,7 @@ def version_view(page: Page, model: str, version: str, tried: Tried | None = Non
         try_it=_try_it(signature, there, number, tried),
         runs=runs(page, model, number),
         lineage=lineage(page, record),
+        evaluations=evaluations(page, model, number),
     )
 
 
