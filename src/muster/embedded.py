@@ -23,11 +23,13 @@ from muster.bootstrap import Home, import_file, open_home
 from muster.bootstrap.admitting import opened
 from muster.client.tables import Board, Record
 from muster.domain.changes import Deploy, Note, RollBack
-from muster.domain.errors import Invalid
+from muster.domain.errors import ApprovalNeeded, Invalid
 from muster.domain.parse import config as parse_config
 from muster.domain.parse import reason as parse_reason
 from muster.domain.registering import registration
+from muster.service.operations import Operation
 from muster.service.registry import change_view
+from muster.service.submissions import Recorded
 from muster.service.values import VersionFilter
 from muster.settings import Settings, load
 
@@ -173,12 +175,13 @@ class ModelRegistry:
     ) -> Record:
         """Put a version into service and give its record; blocks until it is ready.
 
+        Raises ApprovalNeeded, which names the proposal, where others have to approve it.
         Its worker runs as long as this process, or a server on the home, does.
         """
         found = self._registry.locate(model_id)
         parsed = parse_config(config or {})
         change = Deploy(found.model, found.number, environment, parsed)
-        self._home.deployer.begin(change, self._actor, parse_reason(reason)).result()
+        self._place(change, parse_reason(reason))
         return Record(self._registry.record(found.model_id))
 
     def rollback(
@@ -195,8 +198,17 @@ class ModelRegistry:
         found = registry.locate(model_id)
         back = registry.locate(to).number if to is not None else None
         change = RollBack(found.model, found.number, environment, back, empty)
-        self._home.deployer.begin(change, self._actor, parse_reason(reason)).result()
+        self._place(change, parse_reason(reason))
         return Record(registry.record(found.model_id))
+
+    def _place(self, change: Deploy | RollBack, reason: str) -> None:
+        """Have it done, and wait. Raises ApprovalNeeded with the proposal if others have to approve it."""
+        try:
+            begun: Operation | Recorded = self._home.deployer.begin(change, self._actor, reason)
+        except ApprovalNeeded:
+            begun = self._home.proposals.instead(change, self._actor, reason)
+        if isinstance(begun, Operation):
+            begun.result()
 
     # ------------------------------------------------------------ what happened
 

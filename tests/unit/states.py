@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import muster.domain.break_glass
 import muster.domain.evaluations
 import muster.domain.filing
 import muster.domain.granting
 import muster.domain.placing
+import muster.domain.proposing
 import muster.domain.purging
 import muster.domain.redacting
 import muster.domain.requirements

@@ -212,4 +212,5 @@ def test_no_kind_of_change_is_forgotten() -> None:
         c.Initialize,
         c.Ban,
     }
+    ruled |= {c.Propose, c.Decide, c.Withdraw, c.ReviewBreakGlass}
     assert {each.kind for each in ruled} == set(c.KINDS)

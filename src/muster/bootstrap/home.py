@@ -43,10 +43,13 @@ from muster.service.notary import Notary, Rounds
 from muster.service.observing import MUSTER, Observer
 from muster.service.operations import Operations
 from muster.service.past import Past
+from muster.service.proposal_views import ProposalViews
+from muster.service.proposals import Proposals
 from muster.service.purging import Purger
 from muster.service.reconcile import Reconciler
 from muster.service.registry import Registry
 from muster.service.telling import Telling
+from muster.service.tending import Tending, alarmed
 from muster.service.values import Logged
 from muster.serving.gateway import Gateway, Limits
 from muster.serving.inspect import ChildInspector
@@ -147,6 +150,8 @@ class Home:
     inbox: Inbox
     past: Past
     deployer: Deployer
+    proposals: Proposals
+    proposal_views: ProposalViews
     observer: Observer
     reconciler: Reconciler
     gateway: Gateway
@@ -204,6 +209,7 @@ def _assemble(settings: Settings, storage: Storage, run_dir: Path, crash: Crash,
     recorded = Listeners()
     cards = MarkdownCards(storage.read)
     judged = rules(cards)
+    recorded.add(alarmed)
     committer = Committer(
         storage.store,
         storage.index,
@@ -265,6 +271,8 @@ def _assemble(settings: Settings, storage: Storage, run_dir: Path, crash: Crash,
         inbox=Inbox(artifacts, storage.uploads),
         past=Past(storage.index, storage.history),
         deployer=deployer,
+        proposals=Proposals(registry, deployer, now),
+        proposal_views=ProposalViews(registry, judged, now),
         observer=observer,
         reconciler=Reconciler(registry, deployer, storage.follower),
         gateway=gateway,
@@ -328,6 +336,9 @@ def _keep_going(home: Home, stack: ExitStack) -> None:
     stack.callback(home.observer.close)
     home.reconciler.start()
     stack.callback(home.reconciler.close)
+    tending = Tending(home.proposals)
+    tending.start()
+    stack.callback(tending.stop)
 
 
 def _begin(home: Home, *, serving: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from muster.calendars import FreezeCalendar
-from muster.domain import banning, evaluations, evidence
+from muster.domain import approvals, banning, break_glass, evaluations, evidence
 from muster.domain.judging import Rules
 from muster.domain.protecting import EnvironmentJudge
 from muster.domain.requirements import Cards
@@ -30,6 +30,8 @@ def rules(cards: Cards) -> Rules:
             EnvironmentJudge(CALENDAR),
             evidence.judge,
             Requiring(SCHEMAS, cards),
+            approvals.judge,
+            break_glass.judge,
             Upholding(EVALUATOR),
         ),
     )

@@ -41,6 +41,8 @@ def services_of(home: Home) -> Services:
         past=home.past,
         purger=home.purger,
         deployer=home.deployer,
+        proposals=home.proposals,
+        proposal_views=home.proposal_views,
         observer=home.observer,
         notary=home.notary,
         mirrored=lambda: home.mirror.state() if home.mirror else None,

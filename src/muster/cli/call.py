@@ -22,7 +22,7 @@ import typer
 
 from muster.cli.completing import servers
 from muster.cli.exits import advice, code_of
-from muster.domain.errors import DidNotStart, MusterError
+from muster.domain.errors import ApprovalNeeded, DidNotStart, MusterError
 from muster.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Call:
             return
         from muster.cli.rendering import plain
 
-        lines = [f"Error: {error.message}"]
+        lines = [error.message if isinstance(error, ApprovalNeeded) else f"Error: {error.message}"]
         if isinstance(error, DidNotStart) and error.output.strip() not in error.message:
             lines += ["The last that it wrote:", *(f"  | {line}" for line in error.output.splitlines()[-20:])]
         if hint := advice(error):

@@ -8,6 +8,7 @@
 5   a rule forbids it, or nobody knows who you are
 6   the version did not start; what was deployed goes on serving
 7   not just now: no server, a full disk, a missing part
+8   it waits: others have to approve it first
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ EXIT: Final[dict[type[MusterError], int]] = {
     errors.Denied: 5,
     errors.DidNotStart: 6,
     errors.Unavailable: 7,
+    errors.ApprovalNeeded: 8,
 }
 
 _LISTED: Final = ("model", "version", "alias", "file")  # what `muster models` leads to
@@ -52,6 +54,9 @@ def code_of(kind: type[MusterError]) -> int:
 
 def advice(error: MusterError) -> str | None:
     """What to do next, if there is something."""
+    if isinstance(error, errors.ApprovalNeeded) and error.proposal is not None:
+        of = error.proposal
+        return f"`muster proposals show {of}`; others approve it with `muster approve {of}`"
     if isinstance(error, errors.NotFound) and error.kind not in _LISTED:
         return None
     return next((_NEXT[cls] for cls in type(error).__mro__ if cls in _NEXT), None)

@@ -22,6 +22,10 @@ Ref = Annotated[
     ),
 ]
 Reason = Annotated[str, typer.Option("--reason", "-m", metavar="TEXT", help="Why, for the history")]
+BreakGlass = Annotated[
+    bool,
+    typer.Option("--break-glass", help="Without the approvals that it needs; takes that role, and a reason"),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen; write nothing")]
 At = Annotated[
     str | None, typer.Option("--at", metavar="TIME|COMMIT", help="As it was at an RFC 3339 time or a commit")

@@ -10,7 +10,7 @@ import typer
 
 from muster.cli import completing
 from muster.cli.call import Call, command
-from muster.cli.options import At, DryRun, Limit, Reason, Ref, document
+from muster.cli.options import At, BreakGlass, DryRun, Limit, Reason, Ref, document
 from muster.cli.writes import previewed, stepping, wrote
 from muster.domain.errors import NotFound, Unavailable
 
@@ -91,6 +91,7 @@ def deploy(
         str | None, typer.Option("--runtime", help="onnx, skops …; without it, by the files")
     ] = None,
     reason: Reason = "",
+    break_glass: BreakGlass = False,
     dry_run: DryRun = False,
 ) -> None:
     """Put a version into service: it is started, seen ready, recorded, then given the traffic."""
@@ -99,7 +100,15 @@ def deploy(
     chosen |= {name: value for name, value in options.items() if value is not None}
     with call.connected(writes=not dry_run) as session:
         client = session.client
-        found = client.deploy(ref, to, chosen or None, reason, dry_run=dry_run, on_step=stepping(call))
+        found = client.deploy(
+            ref,
+            to,
+            chosen or None,
+            reason,
+            break_glass=break_glass,
+            dry_run=dry_run,
+            on_step=stepping(call),
+        )
         if dry_run:
             previewed(call, found)
             return
@@ -142,6 +151,7 @@ def rollback(
         bool, typer.Option("--empty", help="Nothing before it: leave the environment empty")
     ] = False,
     reason: Reason = "",
+    break_glass: BreakGlass = False,
     dry_run: DryRun = False,
 ) -> None:
     """Go back to the version deployed before."""
@@ -155,6 +165,7 @@ def rollback(
             to=_number(client, model, to) if to is not None else None,
             empty=empty,
             reason=reason,
+            break_glass=break_glass,
             dry_run=dry_run,
         )
         if dry_run:
@@ -212,12 +223,18 @@ def undeploy(
         ),
     ],
     reason: Reason = "",
+    break_glass: BreakGlass = False,
     dry_run: DryRun = False,
 ) -> None:
     """Take a model out of an environment."""
     with call.connected(writes=not dry_run) as session:
         found = session.client.undeploy(
-            model, environment, reason=reason, dry_run=dry_run, on_step=stepping(call)
+            model,
+            environment,
+            reason=reason,
+            break_glass=break_glass,
+            dry_run=dry_run,
+            on_step=stepping(call),
         )
     wrote(call, found, dry_run, lambda _: f"Nothing of {model} is deployed in {environment} any more.")
 

@@ -18,6 +18,7 @@ from muster.cli import (
     past,
     policies,
     proof,
+    proposals,
     pushing,
     requirements,
     running,
@@ -30,6 +31,7 @@ app = typer.Typer(name="muster", no_args_is_help=True, pretty_exceptions_enable=
 root(app)
 running.add(app)
 environments.add(app)
+proposals.add(app)
 versions.add(app)
 pushing.add(app)
 describing.add(app)

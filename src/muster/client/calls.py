@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import httpx
 
-from muster.client.problems import raised
+from muster.client.problems import raised, waiting
 from muster.client.tables import Board, Record
 from muster.domain.errors import OutcomeUnknown, Unavailable
 
@@ -203,6 +203,8 @@ class Calls:
                 if response.status_code != 503 or pause_s is None:
                     if response.status_code >= 400:
                         raise raised(response)
+                    if response.status_code == 202 and "muster-proposal" in response.headers:
+                        raise waiting(response)
                     return response
             time.sleep(pause_s)
         raise AssertionError("the last turn answers or raises")

@@ -30,20 +30,24 @@ class Deployments(Versions):
         config: Mapping[str, Any] | None = None,
         reason: str = "",
         *,
+        break_glass: bool = False,
         dry_run: bool = False,
         on_step: Steps | None = None,
     ) -> Record:
         """Put a version into service and give its record; blocks until it is ready.
 
-        `model_id` may be any reference. `on_step` is told each step of it.
+        `model_id` may be any reference. `on_step` is told each step of it. `break_glass` is
+        for who has that role: it goes without the approvals that it needs, marked for ever.
 
         Raises:
+            ApprovalNeeded: others have to approve it first; it names the proposal.
             DidNotStart: it did not become ready; what was deployed goes on serving.
             UnderWay: another deployment of the model is running there.
         """
         version = self.version(model_id)
         body = {"version": str(version["number"])} | given(config=config, reason=reason)
-        begun = self.calls.write("PUT", _at(environment, version["name"]), body, dry_run=dry_run)
+        where = _at(environment, version["name"])
+        begun = self.calls.write("PUT", where, body, dry_run=dry_run, break_glass=_broken(break_glass))
         if dry_run:
             return begun
         self.followed(begun, on_step)
@@ -96,13 +100,15 @@ class Deployments(Versions):
         to: str | None = None,
         empty: bool = False,
         reason: str = "",
+        break_glass: bool = False,
         dry_run: bool = False,
     ) -> Record:
         """Begin to go back; gives the operation. With `version` only if that is what is deployed."""
         body: dict[str, Any] = given(version=version, to=to, reason=reason)
         if empty:
             body["empty"] = True
-        return self.calls.write("POST", f"{_at(environment, model)}/rollback", body, dry_run=dry_run)
+        where = f"{_at(environment, model)}/rollback"
+        return self.calls.write("POST", where, body, dry_run=dry_run, break_glass=_broken(break_glass))
 
     def undeploy(
         self,
@@ -110,11 +116,18 @@ class Deployments(Versions):
         environment: str,
         *,
         reason: str = "",
+        break_glass: bool = False,
         dry_run: bool = False,
         on_step: Steps | None = None,
     ) -> Record:
         """Have nothing of the model run in the environment; gives the operation that did it."""
-        begun = self.calls.write("DELETE", _at(environment, model), reason=reason, dry_run=dry_run)
+        begun = self.calls.write(
+            "DELETE",
+            _at(environment, model),
+            reason=reason,
+            dry_run=dry_run,
+            break_glass=_broken(break_glass),
+        )
         return begun if dry_run else self.followed(begun, on_step)
 
     def deployments(
@@ -296,3 +309,8 @@ def is_v2(request: Mapping[str, Any]) -> bool:
 
 def _at(environment: str, model: str) -> str:
     return path("deployments", environment, model)
+
+
+def _broken(break_glass: bool) -> str | None:
+    """The parameter that says that the glass is broken; None to leave it out."""
+    return "true" if break_glass else None

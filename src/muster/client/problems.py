@@ -8,7 +8,7 @@ from typing import Any, Final
 import httpx
 
 from muster.domain import errors
-from muster.domain.errors import MusterError, Problem
+from muster.domain.errors import ApprovalNeeded, MusterError, Problem
 
 
 def _tree(root: type[MusterError]) -> Iterator[type[MusterError]]:
@@ -43,6 +43,7 @@ _DEFAULTS: Final[Mapping[type[MusterError], Mapping[str, Any]]] = {
     errors.Incomplete: {"report": {}},
     errors.UnderWay: {"environment": "", "model": "", "what": "", "operation": ""},
     errors.Denied: {"objections": ()},
+    errors.ApprovalNeeded: {"demands": (), "proposal": None, "record": None},
     errors.DidNotStart: {"reason": "", "output": ""},
 }
 
@@ -59,6 +60,19 @@ def rebuilt(code: str, message: str, facts: Mapping[str, Any], status: int = 500
             if name == "problems":
                 value = tuple(Problem(p["field"], p["value"], p["rule"]) for p in value)
             setattr(error, name, tuple(value) if isinstance(value, list) else value)
+    return error
+
+
+def waiting(response: httpx.Response) -> ApprovalNeeded:
+    """The refusal for which there is a way on: a proposal was made, or is open, for what was asked."""
+    body = response.json()
+    record = body.get("proposal", body)
+    needed = " and ".join(
+        f"{each['count']} of {each['from']} in {each['environment']}" for each in record["missing"]
+    )
+    message = f"{record['subject']} waits for approval: {record['id']}" + (f" ({needed})" if needed else "")
+    error = ApprovalNeeded(errors.Objection("approvals", message), record["demands"], record["id"])
+    error.record = record
     return error
 
 

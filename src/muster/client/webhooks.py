@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from muster.client.calls import path
-from muster.client.events import Events
+from muster.client.proposals import Proposals
 from muster.client.tables import Board, Record
 
 
-class Webhooks(Events):
+class Webhooks(Proposals):
     """Webhooks by name. None of this is in the history: they are the server's, not the registry's."""
 
     def webhooks(self, *, limit: int | None = None) -> Board:

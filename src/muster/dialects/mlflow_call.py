@@ -19,6 +19,7 @@ from muster.domain.changes import Actor, Change
 from muster.domain.errors import Invalid
 from muster.http import bodies
 from muster.http.services import Services
+from muster.http.waiting import or_proposed
 from muster.service.submissions import Recorded
 
 T = TypeVar("T")
@@ -133,8 +134,12 @@ class Call:
 
     async def submit(self, change: Change) -> Recorded:
         """The change's outcome. A caller who leaves does not take it back."""
-        outcome = self.services.registry.submit(change, self.actor)
-        return await asyncio.shield(asyncio.wrap_future(outcome))
+
+        async def work() -> Recorded:
+            outcome = self.services.registry.submit(change, self.actor)
+            return await asyncio.shield(asyncio.wrap_future(outcome))
+
+        return await or_proposed(work, self.services, change, self.actor, "")
 
 
 Answer: TypeAlias = Mapping[str, Any] | bytes  # bytes: encoded already

@@ -18,6 +18,7 @@
     ├── Unauthenticated    nobody knows who asks
     ├── TooManyAttempts    it was tried too often; later
     ├── Denied             a rule forbids it
+    │   └── ApprovalNeeded     others have to approve it first
     ├── DidNotStart        the target could not bring the version up
     │   └── NoRuntime      no runtime serves these files
     └── Unavailable        try again later
@@ -271,6 +272,27 @@ class Denied(MusterError):
                 {"rule": each.rule, "message": each.message, "help": each.help} for each in self.objections
             ]
         }
+
+
+class ApprovalNeeded(Denied):
+    """Others have to approve it first; `proposal` is the one that is open for it, if one is.
+
+    `demands` say of which environment, `from` which team, how many (`count`). `record` is
+    the proposal as the API shows it, once a door has looked it up.
+    """
+
+    code = "approval_needed"
+
+    def __init__(
+        self, objection: Objection, demands: Iterable[Mapping[str, object]], proposal: str | None = None
+    ) -> None:
+        super().__init__([objection])
+        self.demands = tuple(demands)
+        self.proposal = proposal
+        self.record: Mapping[str, object] | None = None
+
+    def facts(self) -> dict[str, object]:
+        return {**super().facts(), "demands": list(self.demands), "proposal": self.proposal}
 
 
 class DidNotStart(MusterError):

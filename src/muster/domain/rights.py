@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from muster.domain import access
+from muster.domain import access, break_glass
 from muster.domain import changes as c
 from muster.domain.access import Right
 from muster.domain.errors import Denied, NotFound
+from muster.domain.proposals import proposal_from_bytes, proposal_path
 from muster.domain.snapshot import Snapshot
 
 # What is about a model takes the right on it; one that is not there is made by whoever may
@@ -41,6 +42,7 @@ ON_THE_REGISTRY: Final[dict[type[c.Change], Right]] = {
     c.RetractData: Right.MANAGE,
     c.ReinstateData: Right.ADMIN,
     c.LiftBan: Right.ADMIN,
+    c.Lapse: Right.ADMIN,
     c.SetAccount: Right.ADMIN,
     c.DeleteTeam: Right.ADMIN,
     c.BeginAccess: Right.ADMIN,
@@ -63,6 +65,16 @@ def admit(change: c.Change, actor: c.Actor, before: Snapshot) -> None:
     if actor.internal or not access.controlled(before):
         return
     match change:
+        case c.Propose(wanted):
+            admit(wanted, actor, before)
+        case c.Decide() | c.Withdraw():
+            _of_proposal(actor, change.proposal, before)
+        case c.ReviewBreakGlass(review):
+            data = before.document(break_glass.review_path(review))
+            model = break_glass.review_from_bytes(data).model if data is not None else None
+            _in_sight(actor, model, "review", review, before)
+        case _ if change.break_glass and _breaks(change, actor, before):
+            return
         case c.SetRoles(scope, name):
             _roles(actor, scope, name, before)
         case c.SetTeam(team, create=True):
@@ -87,6 +99,37 @@ def admit(change: c.Change, actor: c.Actor, before: Snapshot) -> None:
         case _:
             right = ON_THE_REGISTRY.get(type(change), Right.ADMIN)
             _need(actor, right, access.right_anywhere(before, actor), "of the registry")
+
+
+def _of_proposal(actor: c.Actor, proposal: str, before: Snapshot) -> None:
+    """Whoever sees the model may have a word on it, with a token that could do it; `approvals` judges."""
+    data = before.document(proposal_path(proposal))
+    wanted = proposal_from_bytes(data).change if data is not None else None
+    _in_sight(actor, getattr(wanted, "model", None), "proposal", proposal, before)
+    held = access.limited(
+        Right.ADMIN, actor, getattr(wanted, "model", None), getattr(wanted, "environment", None)
+    )
+    _need(actor, Right.DEPLOY, held, "of a token")
+
+
+def _in_sight(actor: c.Actor, model: str | None, kind: str, name: str, before: Snapshot) -> None:
+    account = access.account(before, actor.name)
+    if account is None or account.disabled:
+        raise Denied.one("access", f"{actor.name} has no account that is enabled", "an admin can help")
+    there = before.model(model) if model is not None else None
+    if there is not None and access.right_on(before, actor, there) < Right.READ:
+        raise NotFound(kind, name)
+
+
+def _breaks(change: c.Change, actor: c.Actor, before: Snapshot) -> bool:
+    """Whether it is one of what runs where, of stages and aliases, and the actor may break the glass there.
+
+    Who may not is told by the other rights, as if nobody had spoken of it.
+    """
+    if not isinstance(change, (c.Deploy, c.RollBack, c.Undeploy, c.SetStage, c.SetAlias)):
+        return False
+    named = getattr(change, "environment", None)
+    return break_glass.may_break(before, actor, [named] if named is not None else [])
 
 
 def _need(actor: c.Actor, right: Right, held: Right, where: str) -> None:

@@ -68,7 +68,7 @@ async def ban(services: Given, asked: Asking) -> Answer[schemas_bans.BanRecord]:
     else:
         change = await services.pools.reads.run(partial(about.ban, of))
     if recorded is None:
-        conditioned(change, asked.expected)
+        conditioned(change, asked)
         if asked.dry_run:
             work = partial(_foreseen, services, asked.actor, reason, change, undeploy)
             return Answer(encoded(await services.pools.reads.run(work)))
@@ -156,7 +156,7 @@ async def retract(services: Given, asked: Asking) -> Answer[schemas_bans.BanReco
     about = Bans(services.registry)
     change = about.retraction(of)
     if (recorded := answered_before(services, asked)) is None:
-        conditioned(change, asked.expected)
+        conditioned(change, asked)
         if asked.dry_run:
             return await previewed(services, asked.actor, reason, change)
         recorded = await submitted(services, asked, reason, change)
@@ -221,7 +221,7 @@ async def purge(
     form.close()
     change = Purge(*place_of(services.registry, model, version))
     if answered_before(services, asked) is None:
-        change = conditioned(change, asked.expected)
+        change = conditioned(change, asked)
         if asked.dry_run:
             return await previewed(services, asked.actor, reason, change)
     return await services.pools.writes.run(partial(_purged, services, asked, change, reason))

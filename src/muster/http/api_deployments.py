@@ -160,7 +160,7 @@ async def _place(
     else:
         if asked.dry_run:
             return await foreseen(services, asked, reason, place[0], change)
-        operation = await begun(services, asked, reason, conditioned(change(), asked.expected))
+        operation = await begun(services, asked, reason, conditioned(change(), asked))
     if not wait:
         where = f"/api/v1/operations/{operation.id}"
         return Answer(encoded(operation.view()), 202, {"location": where})
@@ -215,7 +215,7 @@ async def observed(
         raise NotFound("model", model)
     number = None if version is None else place_of(services.registry, model, version)[1]
     state = "stopped" if stopped else "running"
-    change = conditioned(Observe(model, environment, state, number, instance, digest), asked.expected)
+    change = conditioned(Observe(model, environment, state, number, instance, digest), asked)
     if asked.dry_run:
         return await previewed(services, asked.actor, reason, change)
     said = partial(

@@ -213,7 +213,7 @@ async def finalize(
     if (first := answered_before(services, asked)) is not None:
         return version_answer(services)(first)
     name, number = place_of(services.registry, model, version)
-    conditioned(Finalize(name, number), asked.expected)
+    conditioned(Finalize(name, number), asked)
     if asked.dry_run:
         finalization = partial(services.registry.finalization, name, number, facts)
         return await previewed(services, asked.actor, reason, await services.pools.writes.run(finalization))

@@ -26,6 +26,7 @@ from muster.http import (
     schemas_evidence,
     schemas_policies,
     schemas_proof,
+    schemas_proposals,
     schemas_telling,
 )
 from muster.http.problems import is_api
@@ -36,6 +37,7 @@ _RECORDS: Final = (
     schemas_evidence,
     schemas_policies,
     schemas_proof,
+    schemas_proposals,
     schemas_telling,
     schemas_bans,
 )
@@ -145,7 +147,9 @@ def _complete(operation: dict[str, Any], path: str, method: str, handler: HTTPRo
         content = first.get("content") if record is None else {"application/json": {"schema": _ref(record)}}
         responses[str(status)] = {"description": _ALSO.get(status, "Done"), "content": content or {}}
     if method in _WRITES:
-        _complete_write(operation, opt, conditional=method != "post" or path.endswith("/rollback"))
+        _complete_write(
+            operation, opt, conditional=method != "post" or path.endswith("/rollback"), plain=not is_api(path)
+        )
     elif "media" in opt or "raw" in opt:
         kind = opt.get("media", "application/octet-stream")
         for status in ("200", "206") if "raw" in opt else ("200",):
@@ -156,7 +160,21 @@ def _complete(operation: dict[str, Any], path: str, method: str, handler: HTTPRo
 _ALSO: Final = {200: "Nothing had to be done, or a dry run", 202: "Begun; the operation can be followed"}
 
 
-def _complete_write(operation: dict[str, Any], opt: dict[str, Any], *, conditional: bool) -> None:
+def _may_wait(responses: dict[str, Any], record: str) -> None:
+    """Any write may turn out to be one that others have to approve first."""
+    schema = _ref(record)
+    begun = responses.get("202", {}).get("content", {}).get("application/json")
+    both = schema if begun is None else {"anyOf": [begun["schema"], schema]}
+    said = responses.get("202", {}).get("description")
+    responses["202"] = {
+        "description": f"{said}; or it waits for approval" if said else "It waits for approval",
+        "content": {"application/json": {"schema": both}},
+    }
+
+
+def _complete_write(
+    operation: dict[str, Any], opt: dict[str, Any], *, conditional: bool, plain: bool
+) -> None:
     headers = [
         {"name": name, "in": "header", "required": False} | rest
         for name, rest in _HEADERS.items()
@@ -175,6 +193,7 @@ def _complete_write(operation: dict[str, Any], opt: dict[str, Any], *, condition
         content = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
         operation["requestBody"] = {"required": True, "content": content}
     responses = operation["responses"]
+    _may_wait(responses, "Waits" if plain else "ProposalRecord")
     preview = {"schema": _ref("Preview")}
     done = responses.get("200", {}).get("content", {}).get("application/json")
     both = preview if done is None else {"schema": {"anyOf": [done["schema"], preview["schema"]]}}

@@ -32,6 +32,12 @@ Reason = Annotated[str, QueryParameter(description="Why; it becomes the commit's
 DryRun = Annotated[
     bool, QueryParameter(description="Say what would happen, with every objection, and write nothing")
 ]
+BreakGlass = Annotated[
+    bool,
+    QueryParameter(
+        description="Without the approvals that it needs: takes the role break-glass and a reason"
+    ),
+]
 Wait = Annotated[bool, QueryParameter(description="Answer when it has ended: 200 with the deployment")]
 WaitSeconds = Annotated[
     float, QueryParameter(ge=0, le=60, description="With If-None-Match: how long to wait for something else")

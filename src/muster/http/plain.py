@@ -186,7 +186,7 @@ async def _place(
         found = services.registry.find(model_id)
         if asked.dry_run:
             return await foreseen(services, asked, reason, environment, partial(change, found))
-        wanted = conditioned(change(found), asked.expected)
+        wanted = conditioned(change(found), asked)
         recorded = await ended(await begun(services, asked, reason, wanted))
     record = _record_then(services, model_id, recorded)
     return of_write(answer(record, recorded), recorded)

@@ -19,6 +19,7 @@ from litestar.exceptions import HTTPException, ValidationException
 
 from muster.domain.errors import (
     NOTHING,
+    ApprovalNeeded,
     Conflict,
     Denied,
     DidNotStart,
@@ -61,16 +62,20 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An error as it is answered, in either shape."""
+    """An error as it is answered, in either shape; `waits` is the proposal that was made instead."""
 
     status: int
     message: str
     code: str
     facts: dict[str, Any] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
+    waits: Mapping[str, object] | None = None
 
     def body(self, path: str, request_id: str) -> tuple[int, str, bytes]:
         """Status, content type and body for a request of `path`."""
+        if self.waits is not None:
+            answer = self.waits if is_api(path) else {"message": self.message, "proposal": self.waits}
+            return self.status, "application/json", msgspec.json.encode(answer)
         if is_api(path):
             title = HTTPStatus(self.status).phrase
             shown = {"type": "about:blank", "title": title, "status": self.status, "detail": self.message}
@@ -93,6 +98,9 @@ def is_api(path: str) -> bool:
 def refusal(error: Exception) -> Refusal:
     """How `error` is answered; one that nobody raised on purpose says nothing of itself."""
     match error:
+        case ApprovalNeeded() if error.record is not None:
+            where = {"location": f"{API}/proposals/{error.proposal}", "muster-proposal": str(error.proposal)}
+            return Refusal(202, error.message, error.code, error.facts(), where, error.record)
         case MusterError():
             status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
             headers = {"retry-after": "1"} if status == 503 else {}

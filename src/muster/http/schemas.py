@@ -112,6 +112,8 @@ class Change(Struct):
     instance: str | UnsetType = UNSET
     digest: str | UnsetType = UNSET
     imported: bool | UnsetType = UNSET
+    proposal: str | UnsetType = UNSET
+    mark: str | UnsetType = UNSET
 
 
 class VersionRecord(Struct):

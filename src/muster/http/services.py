@@ -27,6 +27,8 @@ from muster.service.mirroring import Mirrored
 from muster.service.notary import Notary
 from muster.service.observing import Observer
 from muster.service.past import Past
+from muster.service.proposal_views import ProposalViews
+from muster.service.proposals import Proposals
 from muster.service.purging import Purger
 from muster.service.registry import Registry
 from muster.service.roster import Rosters
@@ -241,6 +243,8 @@ class Services:
     inbox: Inbox
     past: Past
     deployer: Deployer
+    proposals: Proposals
+    proposal_views: ProposalViews
     observer: Observer
     notary: Notary
     purger: Purger

@@ -20,18 +20,20 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
 from muster.domain import parse
-from muster.domain.changes import Actor, Change
+from muster.domain.changes import Actor, Change, Propose
 from muster.domain.errors import Invalid, MusterError, Problem, Stale, shown
 from muster.domain.parse import Form
 from muster.domain.records import Json
 from muster.http import auth, bodies
 from muster.http.answers import Answer, encoded
-from muster.http.parameters import DryRun, Given
+from muster.http.parameters import BreakGlass, DryRun, Given
 from muster.http.services import Receive, Services
+from muster.http.waiting import or_proposed, with_record
 from muster.service import submissions
 from muster.service.deployer import Placing
 from muster.service.operations import Operation
 from muster.service.past import field_changes
+from muster.service.proposals import proposed
 from muster.service.registry import Preview
 from muster.service.submissions import Recorded
 
@@ -47,6 +49,7 @@ class Asked:
     expected: str | None
     dry_run: bool
     body: object
+    break_glass: bool = False
 
     def form(self) -> Form:
         """The fields of the body."""
@@ -56,10 +59,15 @@ class Asked:
 Asking: TypeAlias = NamedDependency[SkipValidation[Asked]]
 
 
-async def asked(request: Request[Any, Any, Any], services: Given, dry_run: DryRun = False) -> Asked:
+async def asked(
+    request: Request[Any, Any, Any],
+    services: Given,
+    dry_run: DryRun = False,
+    break_glass: BreakGlass = False,
+) -> Asked:
     """Read the request. Raises Invalid, TooLarge and Stale."""
     target = target_of(request)
-    return await asked_of(
+    found = await asked_of(
         caller(request),
         request.headers,
         request.receive,
@@ -68,6 +76,7 @@ async def asked(request: Request[Any, Any, Any], services: Given, dry_run: DryRu
         services,
         dry_run=dry_run,
     )
+    return replace(found, break_glass=break_glass)
 
 
 async def asked_of(
@@ -136,7 +145,7 @@ async def write(
 ) -> Answer[Any]:
     """Have the change recorded. `change` may raise; it is called only if it is needed."""
     if (recorded := answered_before(services, asked)) is None:
-        wanted = conditioned(change(), asked.expected)
+        wanted = conditioned(change(), asked)
         if asked.dry_run:
             return await previewed(services, asked.actor, reason, wanted)
         recorded = await submitted(services, asked, reason, wanted)
@@ -144,22 +153,46 @@ async def write(
 
 
 def answered_before(services: Services, asked: Asked) -> Recorded | None:
-    """What was recorded for the same request, made before. Raises KeyReused."""
-    return None if asked.request is None else services.registry.answered(asked.request)
+    """What was recorded for the same request, made before.
+
+    Raises:
+        KeyReused: the key came with another one.
+        ApprovalNeeded: what was asked for became a proposal.
+    """
+    if asked.request is None or (found := services.registry.answered(asked.request)) is None:
+        return None
+    if found.logged is not None and found.logged.entry.kind == Propose.kind:
+        waits = services.proposals.as_refusal(proposed(found))
+        raise with_record(services, waits, asked.actor)
+    return found
 
 
 async def submitted(services: Services, asked: Asked, reason: str, change: Change) -> Recorded:
-    """The change's outcome. A caller who leaves does not take it back."""
-    return await services.outcomes.of(services.registry.submit(change, asked.actor, reason, asked.request))
+    """The change's outcome. A caller who leaves does not take it back.
+
+    Raises:
+        ApprovalNeeded: it waits for approval; see `waiting`.
+    """
+
+    async def work() -> Recorded:
+        outcome = services.registry.submit(change, asked.actor, reason, asked.request)
+        return await services.outcomes.of(outcome)
+
+    return await or_proposed(work, services, change, asked.actor, reason, asked.request)
 
 
-def conditioned(change: C, expected: str | None) -> C:
-    """`change`, to be refused unless its record was last touched by the commit `expected`."""
-    if expected is None:
+def conditioned(change: C, asked: Asked) -> C:
+    """`change`, to be refused unless its record was last touched by the commit that the caller saw.
+
+    And to be done without approval, if they break the glass for it.
+    """
+    if asked.break_glass:
+        change = replace(change, break_glass=True)
+    if asked.expected is None:
         return change
     if not hasattr(change, "expected"):
-        raise Invalid.one("If-Match", expected, "is not taken here")
-    return cast(C, replace(cast(Any, change), expected=expected))
+        raise Invalid.one("If-Match", asked.expected, "is not taken here")
+    return cast(C, replace(cast(Any, change), expected=asked.expected))
 
 
 async def foreseen(
@@ -172,7 +205,7 @@ async def foreseen(
             wanted = change()
         except MusterError as objection:
             return services.deployer.refused(environment, objection)
-        return services.deployer.preview(conditioned(wanted, asked.expected), asked.actor, reason)
+        return services.deployer.preview(conditioned(wanted, asked), asked.actor, reason)
 
     # Not in the pool for reads, which answer soon: all files of a version may be read.
     return Answer(encoded(preview_view(await services.pools.writes.run(work))))
@@ -201,9 +234,10 @@ def preview_view(preview: Preview) -> dict[str, Json]:
 
 
 async def begun(services: Services, asked: Asked, reason: str, change: Placing) -> Operation:
-    """The operation that carries `change` out. Raises UnderWay, NotFound, Conflict."""
+    """The operation that carries `change` out. Raises UnderWay, NotFound, Conflict, ApprovalNeeded."""
     begin = partial(services.deployer.begin, change, asked.actor, reason, asked.request)
-    return await services.pools.writes.run(begin)
+    work = partial(services.pools.writes.run, begin)
+    return await or_proposed(work, services, change, asked.actor, reason, asked.request)
 
 
 async def ended(operation: Operation) -> Recorded:

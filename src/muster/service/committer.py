@@ -27,11 +27,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from muster.domain import (  # noqa: F401  those beside `documents` register plans
+    break_glass,
     documents,
     evaluations,
     filing,
     granting,
     placing,
+    proposing,
     purging,
     redacting,
     requirements,

@@ -57,8 +57,8 @@ class Registry:
     ) -> None:
         self.index = index
         self.history = history
-        self._whole = index
         self.flags = Flags(index)
+        self.whole = index
         self.artifacts = artifacts
         self._committer = committer
         self._inspector = inspector
@@ -69,7 +69,7 @@ class Registry:
         """The same registry with its reads through these; writes are planned upon all of it."""
         seen = copy(self)
         seen.index, seen.history = index, history
-        seen.flags = Flags(self._whole, index)
+        seen.flags = Flags(self.whole, index)
         return seen
 
     # ------------------------------------------------------------ writes
@@ -97,7 +97,7 @@ class Registry:
 
     def preview(self, change: Change, actor: Actor, reason: str = "") -> Preview:
         """What `change` would do now, without doing it; with objections, what it would do without them."""
-        with self._whole.snapshot() as before:
+        with self.whole.snapshot() as before:
             self._rules.admit(change, actor, before)
             against = objections(change, before)
             try:
@@ -116,7 +116,7 @@ class Registry:
 
     def check(self, change: Change, actor: Actor, reason: str = "") -> Plan:
         """Plan and judge `change` against the present state, to learn early why it would be refused."""
-        with self._whole.snapshot() as before:
+        with self.whole.snapshot() as before:
             return self._rules.planned(change, actor, reason, self._clock(), before)
 
     # ------------------------------------------------------------ versions
@@ -277,7 +277,7 @@ class Registry:
 
     def _check_free(self, bans: Iterable[str], what: str) -> None:
         for path in bans:
-            if (ban := self._whole.document(path)) is not None:
+            if (ban := self.whole.document(path)) is not None:
                 raise Denied([objection(path, what, ban.by.entry)])
 
     def _purged(self, version: Version, file: Artifact) -> Purged:
@@ -310,6 +310,8 @@ def change_view(logged: Logged) -> dict[str, Json]:
         "observed": entry.observed,
         "instance": entry.instance,
         "digest": entry.digest,
+        "proposal": entry.proposal,
+        "mark": entry.mark,
         "imported": True if entry.auth == "import" else None,
     }
     return view | {key: value for key, value in optional.items() if value is not None}

@@ -44,6 +44,14 @@ from muster.domain.changes.placing import (
     Undeploy,
 )
 from muster.domain.changes.policies import DeletePolicy, SetPolicy
+from muster.domain.changes.proposing import (
+    Decide,
+    Lapse,
+    Propose,
+    ReviewBreakGlass,
+    Verdict,
+    Withdraw,
+)
 from muster.domain.changes.redacting import Redact
 from muster.domain.changes.registering import (
     AttachFile,
@@ -76,6 +84,7 @@ __all__ = [
     "BeginAccess",
     "Change",
     "CreateModel",
+    "Decide",
     "DeleteEnvironment",
     "DeleteModel",
     "DeletePolicy",
@@ -88,16 +97,19 @@ __all__ = [
     "Facts",
     "Finalize",
     "Initialize",
+    "Lapse",
     "LiftBan",
     "Limits",
     "Note",
     "Observe",
+    "Propose",
     "Purge",
     "Redact",
     "RegisterVersion",
     "ReinstateData",
     "RenameModel",
     "RetractData",
+    "ReviewBreakGlass",
     "RollBack",
     "Scope",
     "SetAccount",
@@ -113,4 +125,6 @@ __all__ = [
     "Unset",
     "UpdateModel",
     "UpdateVersion",
+    "Verdict",
+    "Withdraw",
 ]

@@ -10,13 +10,18 @@ from litestar.handlers import HTTPRouteHandler
 from muster.http.pages.operation_view import operation_view
 from muster.http.pages.page import Page, Viewed
 from muster.http.parameters import InPath
+from muster.http.waiting import or_proposed
 from muster.service.deployer import Placing
 
 
 async def begun(page: Page, change: Placing, reason: str) -> Response[bytes]:
-    """303 to the page that follows `change`, which has begun. Raises UnderWay, NotFound, Conflict."""
+    """303 to the page that follows `change`, which has begun.
+
+    Raises UnderWay, NotFound, Conflict, ApprovalNeeded.
+    """
     begin = partial(page.services.deployer.begin, change, page.visitor.actor, reason)
-    operation = await page.services.pools.writes.run(begin)
+    work = partial(page.services.pools.writes.run, begin)
+    operation = await or_proposed(work, page.services, change, page.visitor.actor, reason)
     return page.sent_to(page.to("operation", operation.id))
 
 

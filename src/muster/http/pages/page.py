@@ -21,6 +21,7 @@ from muster.http.pages.times import When, when
 from muster.http.pages.visitor import Visitor, visitor
 from muster.http.parameters import Given
 from muster.http.services import Services
+from muster.http.waiting import or_proposed
 from muster.http.writes import caller
 from muster.service.past import moment as time_of
 from muster.service.submissions import Recorded
@@ -111,8 +112,13 @@ class Page:
 
     async def submit(self, change: Change, reason: str = "") -> Recorded:
         """Have `change` recorded in the visitor's name. A visitor who leaves does not take it back."""
-        outcome = self.services.registry.submit(change, self.visitor.actor, reason)
-        return await asyncio.shield(asyncio.wrap_future(outcome))
+        actor = self.visitor.actor
+
+        async def work() -> Recorded:
+            outcome = self.services.registry.submit(change, actor, reason)
+            return await asyncio.shield(asyncio.wrap_future(outcome))
+
+        return await or_proposed(work, self.services, change, actor, reason)
 
     def after(self, where: str, recorded: Recorded) -> Response[bytes]:
         """303 to the address `where`, which then says what was recorded."""
