@@ -175,6 +175,8 @@ def files_below(services: Services, place: Place) -> tuple[Artifact, ...]:
     if not place.held:
         files: Iterable[Artifact] = services.inbox.below(place.path)
     else:
+        if place.version is not None:
+            services.registry.usable(*place.version)
         files = [
             file
             for file in _of_version(services, place)

@@ -103,7 +103,7 @@ def copied(registry: Registry, uri: str) -> Copied | None:
         return None
     model, what, alias = (part and unquote(part) for part in named.groups())
     number = _meant(registry, model, what, alias)
-    version = registry.version(model, number)
+    version = registry.usable(model, number)
     said = version.source or {}
     return Copied(
         f"models:/{named[1]}/{number}",

@@ -269,24 +269,35 @@ class Registry:
         if place is None:
             self._check_free([file_ban_path(file.sha256)], f"the file {file.path}")
         else:
-            version = self.version(*place)
-            self._check_free(ban_paths(version), version.reference)
-            if version.purged:
-                raise self._purged(version, file)
+            self.usable(*place, file.path)
         return self.artifacts.path(file.sha256)
+
+    def usable(self, model: str, number: int, path: str = "") -> Version:
+        """The version, if what it holds may be taken: downloaded (the file at `path`), or copied.
+
+        Raises:
+            NotFound: it is not there.
+            Denied: it is banned, or a file of it is.
+            Purged: its files were removed for good.
+        """
+        version = self.version(model, number)
+        self._check_free(ban_paths(version), version.reference)
+        if version.purged:
+            raise self._purged(version, path)
+        return version
 
     def _check_free(self, bans: Iterable[str], what: str) -> None:
         for path in bans:
             if (ban := self.whole.document(path)) is not None:
                 raise Denied([objection(path, what, ban.by.entry)])
 
-    def _purged(self, version: Version, file: Artifact) -> Purged:
+    def _purged(self, version: Version, path: str) -> Purged:
         of_version = ChangeFilter(model=version.model, number=version.number, kinds=("purge",))
         why = "its bytes were purged"
         for logged in self.index.changes(of_version, limit=1):
             why += f" by {logged.entry.actor} on {logged.entry.time:%Y-%m-%d}"
             why += f": {logged.entry.reason}" if logged.entry.reason else ""
-        return Purged(f"{version.reference}/{file.path}", why)
+        return Purged(f"{version.reference}/{path}".removesuffix("/"), why)
 
 
 def change_view(logged: Logged) -> dict[str, Json]:
