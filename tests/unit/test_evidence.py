@@ -167,7 +167,7 @@ class TestBounds:
         assert "whoever may write to the model" in against(state, "auc >= 0.9")[0]
         assert "dan can evaluate it" in against(state, "auc >= 0.9 by dan")[0]
         assert "there is no team moon" in against(state, "auc >= 0.9 by team:moon")[0]
-        assert "has no members yet" in against(state, "auc >= 0.9 by team:empty")[0]
+        assert "team empty has nobody who could" in against(state, "auc >= 0.9 by team:empty")[0]
 
     def test_every_rule_objects_for_itself(self, state: State) -> None:
         assert len(against(state, "auc >= 0.9", "f1 >= 0.5", "report")) == 3

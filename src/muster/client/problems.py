@@ -59,6 +59,8 @@ def rebuilt(code: str, message: str, facts: Mapping[str, Any], status: int = 500
             value = facts.get(name, default)
             if name == "problems":
                 value = tuple(Problem(p["field"], p["value"], p["rule"]) for p in value)
+            elif name == "objections":
+                value = tuple(errors.Objection(o["rule"], o["message"], o["help"]) for o in value)
             setattr(error, name, tuple(value) if isinstance(value, list) else value)
     return error
 

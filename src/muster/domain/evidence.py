@@ -222,6 +222,8 @@ def _who_helps(before: Snapshot, by: str | None) -> str:
     team = access.team(before, name)
     if team is None:
         return f"there is no team {name}: whoever manages the environment can change the rule"
-    if not team.members:
-        return f"team {name} has no members yet; one of them could evaluate it"
-    return f"{', '.join(team.members[:3])} of team {name} can evaluate it: `muster evaluate`"
+    accounts = [(each, access.account(before, each)) for each in team.members]
+    able = [each for each, account in accounts if account is None or not account.disabled]
+    if not able:
+        return f"team {name} has nobody who could evaluate it: a maintainer of the team can add somebody"
+    return f"{', '.join(able[:3])} of team {name} can evaluate it: `muster evaluate`"
