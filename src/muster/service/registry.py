@@ -95,6 +95,11 @@ class Registry:
         found = self.index.answered(request.key)
         return None if found is None else repeated(request, *found)
 
+    def admit(self, change: Change, actor: Actor) -> None:
+        """Return if `actor` may ask for `change` at all. Raises Denied, and NotFound for what they may not see."""
+        with self.whole.snapshot() as before:
+            self._rules.admit(change, actor, before)
+
     def preview(self, change: Change, actor: Actor, reason: str = "") -> Preview:
         """What `change` would do now, without doing it; with objections, what it would do without them."""
         with self.whole.snapshot() as before:

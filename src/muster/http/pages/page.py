@@ -14,6 +14,7 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
 from muster.domain.changes import Change
+from muster.domain.errors import Denied
 from muster.http.pages import security
 from muster.http.pages.links import address
 from muster.http.pages.rendering import answer, rendered
@@ -109,6 +110,14 @@ class Page:
             return rendered(template, {"page": self, "visitor": self.visitor, "view": view(), **more})
 
         return answer(await self.services.pools.reads.run(work), self.visitor, status)
+
+    def barred(self, change: Change) -> Denied | None:
+        """What stands against the visitor's asking for such a change at all; blocks for a read."""
+        try:
+            self.services.registry.admit(change, self.visitor.actor)
+        except Denied as denied:
+            return denied
+        return None
 
     async def submit(self, change: Change, reason: str = "") -> Recorded:
         """Have `change` recorded in the visitor's name. A visitor who leaves does not take it back."""

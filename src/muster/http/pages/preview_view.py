@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 
 from muster.domain.changes import Change
+from muster.domain.errors import Denied, MusterError
 from muster.http.pages.effect_view import MOST, Effect, Subject, effects
 from muster.http.pages.forms import TOKEN, Posted
 from muster.http.pages.page import Page
@@ -29,8 +30,15 @@ def preview(page: Page, change: Change, about: Subject) -> Preview:
     """The dry run of `change`, as the API makes it."""
     found = page.services.registry.preview(change, page.visitor.actor)
     told = effects(page, field_changes(found.edits), about)
-    against = [(each.message, each.code) for each in found.objections]
+    against = [one for each in found.objections for one in _told(each)]
     return Preview(found.subject, told, len(told) == MOST, against, found.nothing)
+
+
+def _told(refused: MusterError) -> list[tuple[str, str]]:
+    """What it says, with who can help, and the name of the rule."""
+    if isinstance(refused, Denied):
+        return [(str(each), each.rule) for each in refused.objections]
+    return [(refused.message, refused.code)]
 
 
 def stamp(posted: Posted) -> str:
