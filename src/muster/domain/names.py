@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from muster.domain.errors import Conflict, Invalid
 
@@ -190,6 +191,7 @@ def segment(name: str) -> str:
     return f"{text[: _MAX_SEGMENT - 17]}~{hashlib.sha256(raw).hexdigest()[:16]}"
 
 
+@lru_cache(maxsize=4096)
 def fan(name: str) -> str:
     """`<hh>/<segment>`: the fanned-out folder of a model; `hh` is from the name's sha256."""
     return f"{hashlib.sha256(name.encode()).hexdigest()[:2]}/{segment(name)}"

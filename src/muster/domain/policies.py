@@ -167,7 +167,8 @@ def sha256_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def digest_of(records: Sequence[tuple[str, bytes]]) -> str:
+@lru_cache(maxsize=64)
+def digest_of(records: tuple[tuple[str, bytes], ...]) -> str:
     """The digest of all policies, from their paths and records: it changes if any of them does."""
     listed = "".join(f"{sha256_of(data)}  {path}\n" for path, data in records)
     return hashlib.sha256(listed.encode()).hexdigest()

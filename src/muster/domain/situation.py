@@ -77,8 +77,8 @@ class Situation:
             # A new environment is not there before it is made.
             return (self.before.environment(self.in_environment) or self._made,)
         found: tuple[Environment, ...] = ()
-        if self.kind in _SAYS_A_STAGE and self._new is not None and self._new.stage != BEGINNING:
-            stage = self._new.stage
+        stage = self._stage
+        if self.kind in _SAYS_A_STAGE and stage not in (None, BEGINNING):
             found = self._those(lambda each: stage in (each.protected_stages or (each.stage,)))
         elif any(number is not None for number in self._aliases.values()):
             found = self._those(lambda each: any(self._aliases.get(alias) for alias in each.rules.aliases))
@@ -89,7 +89,7 @@ class Situation:
 
     def concerned(self, policy: Policy) -> tuple[Environment | None, ...]:
         """The places for which the policy has a say in it."""
-        if not policy.enabled or not self._is_about(policy) or not self._is_of(policy):
+        if not policy.enabled or not self._is_of(policy) or not self._is_about(policy):
             return ()
         if not policy.environments:
             return self.places
@@ -118,7 +118,7 @@ class Situation:
             "model": self.model,
             "number": self.number,
             "environment": place.name if place else None,
-            "stage": self._new.stage if self._new else None,
+            "stage": self._stage,
             "config": None,
             "aliases": self._aliases,
             "records": {},
@@ -219,14 +219,24 @@ class Situation:
         return {each: new.get(each) for each in sorted({*old, *new}) if old.get(each) != new.get(each)}
 
     @cached_property
+    def _record(self) -> dict[str, Json] | None:
+        """The version's record, if the change writes it."""
+        if self.model is None or self.number is None:
+            return None
+        data = self.edits.get(names.version_path(self.model, self.number))
+        return codec.decode(data) if data is not None else None
+
+    @property
+    def _stage(self) -> str | None:
+        return self._record["stage"] if self._record is not None else None
+
+    @cached_property
     def _new(self) -> Version | None:
         """The version as the change leaves it; None if the change leaves it alone."""
         if self.model is None or self.number is None:
             return None
-        path = names.version_path(self.model, self.number)
         there = self.before.version(self._name, self.number)
-        data = self.edits.get(path)
-        version = codec.version_from_dict(codec.decode(data)) if data is not None else there
+        version = codec.version_from_dict(self._record) if self._record is not None else there
         files = {file.path: file for file in there.files} if there else {}
         under = names.file_path(self.model, self.number, "")
         touched = [each for each in self.edits.items() if each[0].startswith(under)]
@@ -236,7 +246,7 @@ class Situation:
             if pointer is not None:
                 sha256, size = lfs.parse_pointer(pointer)
                 files[name] = Artifact(name, size, sha256)
-        if version is None or (data is None and not touched):
+        if version is None or (self._record is None and not touched):
             return None
         return replace(version, files=tuple(file for _, file in sorted(files.items())))
 
@@ -312,14 +322,14 @@ def _others(first: Situation) -> Iterator[Situation]:
             yield replace(first, kind=kind, model=new.model, number=number, in_environment=new.environment)
     if placed:
         return  # where versions run is what their stages follow
+    own = names.version_path(first.model, first.number) if first.model and first.number else None
     for path, data in first.edits.items():
-        match path.split("/"):
-            case ["models", _, _, "versions", _, "version.json"] if data is not None:
-                version = codec.version_from_dict(codec.decode(data))
-                there = first.before.version(version.model, version.number)
-                own = (version.model, version.number) == (first.model, first.number)
-                if not own and there is not None and there.stage != version.stage:
-                    yield replace(first, kind="stage", model=version.model, number=version.number)
+        if data is None or path == own or not path.endswith("/version.json"):
+            continue
+        version = codec.version_from_dict(codec.decode(data))
+        there = first.before.version(version.model, version.number)
+        if there is not None and there.stage != version.stage:
+            yield replace(first, kind="stage", model=version.model, number=version.number)
 
 
 def _running(deployed: str | None, number: int | None) -> int | None:

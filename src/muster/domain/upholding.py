@@ -1,6 +1,6 @@
 """The judge that asks the policies, and what it keeps of what it decided.
 
-    decisions/<day>/<hour>/<minute, second and microsecond>.json
+    decisions/<hh>/<hh>/<time>.json        <hh>: of the time's sha256
 
 One record a change that any policy had a say in, in the change's own commit: the
 digest of all policies, that of each which was asked, and what they were asked about.
@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from muster.domain import changes as c
@@ -174,40 +174,41 @@ def _mended(change: c.Change) -> str | None:
 
 
 def path_of(time: datetime) -> str:
-    """Where the decision about the change of that time is kept; no two changes have the same."""
-    utc = time.astimezone(UTC)
-    return f"decisions/{utc:%Y-%m-%d}/{utc:%H}/{utc:%M%S.%f}.json"
+    """Where the decision about the change of that time is kept; no two changes have the same.
+
+    Fanned out, so that the folders stay small however many there are, and however fast.
+    """
+    name = rfc3339(time).replace(":", "")
+    spread = hashlib.sha256(name.encode()).hexdigest()
+    return f"decisions/{spread[:2]}/{spread[2:4]}/{name}.json"
 
 
-def _kept(records: Sequence[tuple[str, bytes]], found: Sequence[Asked]) -> bytes:
+def _kept(records: tuple[tuple[str, bytes], ...], found: Sequence[Asked]) -> bytes:
+    """One line of JSON: laid out as other records are it would take longer than all of the rest."""
     judged = {name for each in found for name in each.outcomes}
-    return codec.encode(
-        {
-            "digest": policies.digest_of(records),
-            "policies": {
-                name: policies.sha256_of(data)
-                for path, data in records
-                if (name := policies.name_of(path)) in judged
-            },
-            "asked": [
-                {
-                    "environment": each.place.name if each.place else None,
-                    "model": each.situation.model,
-                    "number": each.situation.number,
-                    "inputs": {
-                        name: _shortened(value) for name, value in each.inputs.items() if name != "reason"
-                    },
-                    "outcomes": dict(each.outcomes),
-                }
-                for each in found
-            ],
-        }
-    )
+    of_each = {policies.name_of(path): policies.sha256_of(data) for path, data in records}
+    kept = {
+        "digest": policies.digest_of(records),
+        "policies": {name: sha256 for name, sha256 in of_each.items() if name in judged},
+        "asked": [
+            {
+                "environment": each.place.name if each.place else None,
+                "model": each.situation.model,
+                "number": each.situation.number,
+                "inputs": {n: _shortened(value) for n, value in each.inputs.items() if n != "reason"},
+                "outcomes": dict(each.outcomes),
+            }
+            for each in found
+        ],
+    }
+    return codec.canonical(kept) + b"\n"
 
 
 def _shortened(value: Any) -> Json:
     if isinstance(value, datetime):
         return rfc3339(value)
+    if not isinstance(value, (dict, list)):
+        return value
     line = codec.canonical(value)
     if len(line) <= MAX_KEPT:
         return value

@@ -67,10 +67,11 @@ class Cel:
     def _outcome(self, expression: str, given: Any) -> bool | str:
         try:
             value = self._compiled(expression)[0].eval(given)
-            if value.type() == cel.Type.BOOL:
-                return bool(value.value())
+            outcome = value.value()
+            if outcome is True or outcome is False:
+                return outcome
             if value.type() == cel.Type.ERROR:
-                return _told(value.value())
+                return _told(outcome)
             return f"it must be true or false and is {_kind(value.type())}"
         except RuntimeError as error:  # the library's only one: an iteration too many, a value it cannot hold
             return _told(error)
