@@ -9,7 +9,7 @@ from typing import Final
 from muster.domain import access
 from muster.domain import changes as c
 from muster.domain.access import Right
-from muster.domain.acts import acts
+from muster.domain.acts import Act
 from muster.domain.errors import ApprovalNeeded, MusterError, Objection
 from muster.domain.four_eyes import LASTS, asked_of, objections, standing
 from muster.domain.judging import Case, Verdict
@@ -37,9 +37,10 @@ def judge(case: Case, before: Snapshot) -> Verdict:
         return Verdict()
     if case.change.carries_out is not None:
         return _carrying_out(case, case.change.carries_out, before)
-    demands = demanded(case.change, case.planned, before)
+    done = case.acts(before)
+    demands = demanded(case.change, case.planned, before, done)
     if not demands:
-        return Verdict(tuple(_returning(case, before)))
+        return Verdict(tuple(_returning(case, done)))
     if case.change.break_glass:  # `break_glass.judge` says whether that may be
         return Verdict()
     needed = needed_for(case.planned.subject, demands, Open.read(before).same(case.change))
@@ -93,12 +94,12 @@ def _unlike(case: Case, proposal: Proposal) -> Iterator[Objection]:
         yield Objection(RULE, f"{proposal.id} is of {proposal.requester}, not of {case.actor.name}")
 
 
-def _returning(case: Case, before: Snapshot) -> Iterator[Objection]:
+def _returning(case: Case, done: tuple[Act, ...]) -> Iterator[Objection]:
     """A way back that needs no approval needs a reason, where approvals are demanded."""
     if case.reason.strip():
         return
-    for act in acts(case.change, case.planned, before):
-        if act.way == "back" and act.environment.rules.approvals:
+    for act in done:
+        if act.way == "back" and act.environment.rules.approvals and not act.environment.rules.reason:
             yield Objection("reason", f"{act.said} takes a reason", "say why")
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Protocol
 
+from muster.domain.acts import Act, acts
 from muster.domain.changes import Actor, Change
 from muster.domain.errors import Denied, Objection
 from muster.domain.plan import plan
@@ -29,6 +30,13 @@ class Case:
     reason: str
     time: datetime
     planned: Plan
+    _acts: list[tuple[Act, ...]] = field(default_factory=list, init=False, compare=False, repr=False)
+
+    def acts(self, before: Snapshot) -> tuple[Act, ...]:
+        """What it does to protected environments: looked at once, for all the judges of one state."""
+        if not self._acts:
+            self._acts.append(acts(self.change, self.planned, before))
+        return self._acts[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from typing import Final
 from muster.domain import access, codec
 from muster.domain import changes as c
 from muster.domain.access import Right
-from muster.domain.acts import acts
+from muster.domain.acts import Act, acts
 from muster.domain.names import environment_path
 from muster.domain.records import Environment, Version
 from muster.domain.snapshot import Plan, Snapshot
@@ -54,12 +54,18 @@ def demanding(before: Snapshot) -> dict[str, Environment]:
     return {each.name: each for each in before.every_environment() if each.rules.approvals}
 
 
-def demanded(change: c.Change, planned: Plan, before: Snapshot) -> tuple[Demand, ...]:
-    """The approvals that a change needs as the rules are now; () if it needs none."""
+def demanded(
+    change: c.Change, planned: Plan, before: Snapshot, done: tuple[Act, ...] | None = None
+) -> tuple[Demand, ...]:
+    """The approvals that a change needs as the rules are now; () if it needs none.
+
+    `done` are its acts, for who has them already.
+    """
     there = demanding(before)
     if not there:
         return ()
-    touched = {each.environment.name for each in acts(change, planned, before) if each.way != "back"}
+    done = acts(change, planned, before) if done is None else done
+    touched = {each.environment.name for each in done if each.way != "back"}
     for path, data in planned.edits.items():
         touched.update(_touched(path, data, before, there))
     return tuple(each for name in sorted(touched & there.keys()) for each in demands_of(there[name]))
@@ -82,18 +88,25 @@ def _touched(
 
 def _completed(new: Version, before: Snapshot, there: Mapping[str, Environment]) -> Iterator[str]:
     """Where a version is that is opened for files, or fixed with them."""
-    old = before.version(new.model, new.number)
-    if old is None or new.state == "deleted" or old.state == new.state:
+    if new.state == "deleted":
         return
     running = {each.environment for each in before.deployments_of(new.model) if each.version == new.number}
-    for name, environment in there.items():
-        if name in running or new.stage in environment.protected_stages:
-            yield name
+    found = [
+        name
+        for name, environment in there.items()
+        if name in running or new.stage in environment.protected_stages
+    ]
+    # Asked last: most versions are in none.
+    old = before.version(new.model, new.number) if found else None
+    if old is not None and old.state != new.state:
+        yield from found
 
 
 def _entitled(
     path: str, data: bytes | None, before: Snapshot, there: Mapping[str, Environment]
 ) -> Iterator[str]:
+    if path == access.REGISTRY and before.document(path) is None:
+        return  # access is not controlled yet: there is nobody who could approve that it is
     if path == access.REGISTRY and _of_weight(before.document(path)) != _of_weight(data):
         yield from there
     for name, environment in there.items():

@@ -16,7 +16,7 @@ from typing import Final
 
 from muster.domain import access
 from muster.domain.access import Right
-from muster.domain.acts import Act, acts
+from muster.domain.acts import Act
 from muster.domain.changes import Actor
 from muster.domain.errors import Objection
 from muster.domain.judging import Case, Verdict
@@ -38,7 +38,7 @@ class EnvironmentJudge:
     def __call__(self, case: Case, before: Snapshot) -> Verdict:
         if case.actor.internal or case.change.break_glass:  # `break_glass` judges who may
             return Verdict()
-        done = acts(case.change, case.planned, before)
+        done = case.acts(before)
         found = [each for act in done for each in self._against(act, case, before)]
         # A change that does two things there is told once what stands against both.
         return Verdict(tuple(dict.fromkeys(found)))
