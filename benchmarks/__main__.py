@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from benchmarks import browsing, deploying, proving, reading, writing
+from benchmarks import browsing, deploying, guarding, proving, reading, writing
 from benchmarks.figures import Figure, show, write
 
 ALL: Final[Mapping[str, Callable[[Path, int], list[Figure]]]] = {
@@ -17,6 +17,7 @@ ALL: Final[Mapping[str, Callable[[Path, int], list[Figure]]]] = {
     "reads": reading.records,
     "rebuild": reading.rebuild,
     "past": reading.past,
+    "access": guarding.figures,
     "proof": proving.figures,
     "pages": browsing.figures,
     "deployments": lambda folder, _: deploying.figures(folder),

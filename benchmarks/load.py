@@ -38,9 +38,10 @@ class Load:
         return self.answers / self.seconds
 
 
-def request(method: str, path: str, body: str = "") -> str:
-    """One request as `run` takes it."""
-    return json.dumps({"head": f"{method} {path} HTTP/1.1", "body": body})
+def request(method: str, path: str, body: str = "", header: str = "") -> str:
+    """One request as `run` takes it; `header` is one more line of its head."""
+    head = f"{method} {path} HTTP/1.1"
+    return json.dumps({"head": f"{head}\r\n{header}" if header else head, "body": body})
 
 
 def run(port: int, requests: Sequence[str], *, clients: int = 16, seconds: float = 5.0) -> Load:

@@ -80,7 +80,14 @@ def past(folder: Path, many: int = MANY) -> list[Figure]:
                 f"/api/v1/deployments?environment=production&model=model-{n}&at={times[n % len(times)]}"
                 for n in range(200)
             ],
+            "A version as it was at T": [
+                f"/api/v1/models/model-{n}/versions/v3?at={times[n % len(times)]}" for n in range(200)
+            ],
+            "Who set each field of a version": [
+                f"/api/v1/models/model-{n}/versions/v3/blame" for n in range(200)
+            ],
         }
+        promised = dict.fromkeys(cases, 5.0) | dict.fromkeys(list(cases)[2:], 20.0)
         found = []
         for name, paths in cases.items():
             requests = [load.request("GET", path) for path in paths]
@@ -88,7 +95,7 @@ def past(folder: Path, many: int = MANY) -> list[Figure]:
             assert not any(run.failed for run in runs)
             beside = [f"p99 {run.p99_ms:.1f} ms" for run in runs]
             title = f"{name} over HTTP, {many:,} changes, p50"
-            found.append(Figure(title, "at most", 5, "ms", [run.p50_ms for run in runs], beside))
+            found.append(Figure(title, "at most", promised[name], "ms", [run.p50_ms for run in runs], beside))
     return found
 
 
