@@ -263,11 +263,13 @@ def _assemble(settings: Settings, storage: Storage, run_dir: Path, crash: Crash,
         lambda environment, model: _why_not_routed(registry, environment, model),
         Limits(body_bytes=settings.serve_max_body_bytes, hold_s=settings.hold_timeout_s),
     )
+    gate = Gate(storage.index, storage.credentials, now)
+    recorded.add(gate.recorded)
     return Home(
         settings=settings,
         storage=storage,
         registry=registry,
-        gate=Gate(storage.index, storage.credentials, now),
+        gate=gate,
         inbox=Inbox(artifacts, storage.uploads),
         past=Past(storage.index, storage.history),
         deployer=deployer,

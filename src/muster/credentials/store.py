@@ -11,6 +11,7 @@ import json
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -47,6 +48,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS profiles_by_subject
     ON profiles(issuer, subject) WHERE issuer <> '';
 """
 _BUSY_S: Final = 10.0
+_LOOK_S: Final = 0.1
 _NOTED_S: Final = 60.0  # uses closer together than that are not written again
 
 
@@ -62,6 +64,7 @@ class CredentialFile:
         self._lock = threading.Lock()
         self._known: dict[bytes, Credential] = {}
         self._version = -1
+        self._look_at = 0.0  # monotonic: when to see whether another process has written
         self._noted: dict[str, datetime] = {}
         with self._translated():
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
@@ -96,7 +99,12 @@ class CredentialFile:
         )
 
     def by_digest(self, digest: bytes) -> Credential | None:
-        """The credential whose secret has that sha256, be it expired."""
+        """The credential whose secret has that sha256, be it expired.
+
+        What another process revoked is known here a tenth of a second later.
+        """
+        if time.monotonic() < self._look_at:
+            return self._known.get(digest)
         with self._lock, self._translated():
             self._refresh()
             return self._known.get(digest)
@@ -158,11 +166,12 @@ class CredentialFile:
     def _write(self, statement: str, values: tuple[object, ...]) -> int:
         with self._lock, self._translated():
             count = self._connection.execute(statement, values).rowcount
-            self._version = -1
+            self._version, self._look_at = -1, 0.0
             return count
 
     def _refresh(self) -> None:
         """Read the table again if anybody has written to the file since."""
+        self._look_at = time.monotonic() + _LOOK_S
         (version,) = self._connection.execute("PRAGMA data_version").fetchone()
         if version == self._version:
             return

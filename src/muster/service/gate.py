@@ -16,7 +16,8 @@ import hashlib
 import re
 import secrets
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -29,6 +30,7 @@ from muster.domain.records import Environment
 from muster.domain.snapshot import Snapshot
 from muster.service.identities import Credential, Credentials, Proof
 from muster.service.ports import Clock, IndexReads
+from muster.service.values import Logged
 
 PREFIX: Final = "muster_"
 ANONYMOUS: Final = "anonymous"
@@ -36,6 +38,14 @@ _TOKEN: Final = re.compile(r"muster_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 _ATTEMPTS: Final = 10  # that may fail from one address, and then one each time that
 _PER: Final = timedelta(seconds=60)  # has gone by
 _ADDRESSES: Final = 4096
+_LOOK_S: Final = 0.1
+# What makes models, names them, or gives them to another owner; and whose requests an environment takes.
+_MOVES_MODELS: Final = frozenset(
+    {
+        *("register", "create-model", "update-model", "rename", "delete-model"),
+        *("environment", "delete-environment"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +57,11 @@ class Sight:
 
 @dataclass(slots=True)
 class _View:
-    """What the records of access come to, as of one commit."""
+    """What the records of access come to, as of one change."""
 
-    head: str | None
+    newest: Logged | None
     controlled: bool
+    look_at: float = 0.0  # monotonic: when to see whether anybody else has written
     sights: dict[Actor, Sight | None] = field(default_factory=dict)
     keeping: dict[Actor, bool] = field(default_factory=dict)
     predicting: dict[tuple[Actor, str, str], bool] = field(default_factory=dict)
@@ -268,13 +279,32 @@ class Gate:
 
     # ------------------------------------------------------------ keeping
 
-    def _now(self) -> _View:
-        """What holds now: made anew when anything was recorded since."""
-        head = self._index.head()
+    def recorded(self, logged: Sequence[Logged]) -> None:
+        """What was recorded in this process: a listener of the committer's, told before who asked is."""
         view = self._view
-        if view is None or view.head != head:
+        if view is None or view.newest is None or view.newest.position + 1 != logged[0].position:
+            self._view = None  # somebody else has written between
+            return
+        for each in logged:
+            if any(_is_of_access(path) for path in each.entry.records):
+                self._view = None
+                return
+            if each.entry.kind in _MOVES_MODELS:
+                view.sights = {actor: sight for actor, sight in view.sights.items() if sight is None}
+                view.predicting.clear()
+                view.keeping.clear()
+        view.newest = logged[-1]
+
+    def _now(self) -> _View:
+        """What holds now. Others may have written to the home: that is looked for every tenth of a second."""
+        view, now = self._view, time.monotonic()
+        if view is not None and now < view.look_at:
+            return view
+        newest = self._index.newest()
+        if view is None or view.newest != newest:
             there = self._index.document(access.REGISTRY) is not None
-            view = self._view = _View(head, there)
+            view = self._view = _View(newest, there)
+        view.look_at = now + _LOOK_S
         return view
 
     # ------------------------------------------------------------ attempts
@@ -291,6 +321,10 @@ class Gate:
                 self._failed.clear()
             recent = [at for at in self._failed.get(address, ()) if now - at < _PER]
             self._failed[address] = [*recent, now][-_ATTEMPTS:]
+
+
+def _is_of_access(path: str) -> bool:
+    return path.startswith("access/") or path.endswith("/access.json")
 
 
 def is_public(environment: Environment) -> bool:

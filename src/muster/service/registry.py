@@ -96,7 +96,7 @@ class Registry:
         return None if found is None else repeated(request, *found)
 
     def admit(self, change: Change, actor: Actor) -> None:
-        """Return if `actor` may ask for `change` at all. Raises Denied, and NotFound for what they may not see."""
+        """Return if `actor` may ask for `change` at all. Raises Denied, and NotFound for what is hidden."""
         with self.whole.snapshot() as before:
             self._rules.admit(change, actor, before)
 
