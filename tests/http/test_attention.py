@@ -79,3 +79,24 @@ def test_a_server_that_begins_knows_what_is_owed(tmp_path: Path) -> None:
         shown = attention(server)
         assert f"{name} v1 is overdue for review" in shown
         assert "card.Limits is required" in shown
+
+
+def test_what_is_banned_or_made_of_it_is_shown_while_it_runs(server: Live) -> None:
+    data, name = fresh("data"), deployed(server)
+    child = deployed(server, bases=[{"ref": f"{name}/v1"}], training_data=data)
+    server.send("POST", "/api/v1/bans", json={"of": f"{name}/v1", "reason": "it leaks"})
+    shown = attention(server)
+    assert f"{name} v1 is banned it runs in production: it leaks" in shown
+    built = f"{child} v1 was built on what is banned it runs in production; it is {name}/v1: it leaks"
+    assert built in shown
+    page = server.send("GET", f"/m/{child}/v1", headers={"Accept": "text/html"}).text
+    assert "Built on what is banned" in page
+    assert "it leaks" in page
+    server.send("DELETE", f"/api/v1/deployments/production/{name}", params={"wait": "true"})
+    assert f"{name} v1 is banned" not in attention(server)
+    server.send("DELETE", "/api/v1/bans", params={"of": f"{name}/v1", "reason": "it does not"})
+    assert child not in attention(server)
+    server.send("POST", "/api/v1/retractions", json={"of": data, "reason": "no consent"})
+    assert f"{child} v1 was trained on data that is retracted" in attention(server)
+    server.send("DELETE", f"/api/v1/deployments/production/{child}", params={"wait": "true"})
+    assert child not in attention(server)

@@ -112,6 +112,13 @@ class Flags:
             return {}
         return self.of(reached(self._index, dict.fromkeys(self._roots(), 0)).keys())
 
+    def deployed(self) -> list[tuple[Traced, tuple[Flag, ...]]]:
+        """Every version with a flag that is deployed anywhere, those that are banned first."""
+        flagged = self.flagged()
+        traced = self._seen.traced(flagged) if flagged else {}
+        there = [(version, flagged[each]) for each, version in traced.items() if version.deployed_in]
+        return sorted(there, key=lambda each: (each[1][0].sort != "banned", each[0].sequence))
+
     def _roots(self) -> set[int]:
         """The versions that are banned, say that their base is, or say data that is retracted."""
         found: set[int] = set()

@@ -17,6 +17,11 @@ from muster.service.board import BoardFilter
 from muster.service.standings import Look, Place
 
 SHOWN: Final = 6
+_SORTS: Final = {
+    "banned": "is banned",
+    "built-on-banned": "was built on what is banned",
+    "retracted-data": "was trained on data that is retracted",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +48,29 @@ class Attention:
 
 def attention(page: Page, look: Look, environments: Sequence[Environment]) -> Attention:
     """What needs somebody now; `environments` are all, by falling rank."""
+    flagged = list(_flagged(page))
     owed = [*_overdue(page), *_lacking(page)]
-    everything = sum(len(places) for places in look.troubled.values()) + len(look.failed) + len(owed)
-    found = [*islice(_needs(page, look), SHOWN), *owed][:SHOWN]
+    counted = len(flagged) + len(owed)
+    everything = sum(len(places) for places in look.troubled.values()) + len(look.failed) + counted
+    found = [*flagged, *islice(_needs(page, look), SHOWN), *owed][:SHOWN]
     found += islice(_unowned(page, look, environments), SHOWN - len(found))
     return Attention(found, max(0, everything - SHOWN))
+
+
+def _flagged(page: Page) -> Iterator[Need]:
+    """What is deployed though it is banned, was made of what is, or of data that was retracted."""
+    for version, (flag, *more) in page.services.registry.flags.deployed():
+        label = version.label or str(version.number)
+        what = f"{version.model} {label} {_SORTS[flag.sort]}"
+        why = f"it runs in {', '.join(version.deployed_in)}"
+        if flag.of != version.reference:
+            why += f"; it is {flag.of}" + "".join(f", through {each}" for each in flag.through)
+        if flag.by.entry.reason:
+            why += f": {flag.by.entry.reason}"
+        rest = f" and {len(more)} more" if more else ""
+        shape = "failed" if flag.sort == "banned" else "drifted"
+        where = page.to("m", version.model, label)
+        yield Need(shape, what, why, page.when(flag.by.entry.time), "Open", where, rest=rest)
 
 
 def _overdue(page: Page) -> Iterator[Need]:

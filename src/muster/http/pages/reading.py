@@ -13,6 +13,7 @@ from muster.http.pages.health import NONE, RECORDED, Health, did_not_start, heal
 from muster.http.pages.labels import called
 from muster.http.pages.page import Page
 from muster.http.references import place_of
+from muster.http.views import shown
 from muster.service.standings import Look
 from muster.service.values import ChangeFilter, InstanceState, Logged, VersionFilter
 
@@ -62,7 +63,8 @@ def version_record(page: Page, model: str, number: int) -> dict[str, Json]:
     """The version's record. Raises NotFound."""
     if page.at is not None:
         return page.services.past.version_record(page.at, model, number)
-    return _decode(page.services.registry.numbered(model, number).document)
+    document, _ = shown(page.services, page.services.registry.numbered(model, number))
+    return _decode(document)
 
 
 def versions(page: Page, model: str, below: int | None, limit: int) -> list[dict[str, Json]]:
