@@ -331,6 +331,13 @@ class TestJudge:
         assert not against(state, deploy(), actor=BOB)
         assert against(state, deploy())
 
+    def test_a_rollback_to_what_was_never_there_is_a_deployment(self, state: State) -> None:
+        state.do(deploy(), register("digits", "v2"), deploy(number=2), register("digits", "v3"))
+        made(state, c.SetPolicy(a_policy(on=("deploy",))))
+        assert not against(state, c.RollBack("digits", 2, "production"))
+        assert not against(state, c.RollBack("digits", 2, "production", to=1))
+        assert against(state, c.RollBack("digits", 2, "production", to=3))
+
     def test_a_rollback_is_judged_by_the_version_that_is_to_run(self, state: State) -> None:
         state.do(deploy(), register("digits", "v2"), deploy(number=2))
         made(state, c.SetPolicy(a_policy("version.number == 1 && change.number == 1", on=("rollback",))))

@@ -26,6 +26,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from muster.domain import access, codec, lfs, names
+from muster.domain.changes import RollBack
 from muster.domain.documents import is_document
 from muster.domain.evaluations import digest_of_files
 from muster.domain.judging import Case
@@ -36,7 +37,8 @@ from muster.domain.views import Times, version_view
 
 DEPLOY: Final = "deploy"
 """The kind that stands, in a policy's `on`, for all that says of a version that it is in an environment:
-deployments, stages that count as an environment, at registration too, and aliases that its rules name."""
+deployments, a rollback to what was not there before, stages that count as an environment, at
+registration too, and aliases that its rules name."""
 
 BEGINNING: Final = "development"
 """The stage in which versions begin; to be in it says nothing of where they run."""
@@ -99,8 +101,17 @@ class Situation:
         if not policy.on or self.kind in policy.on:
             return True
         # A new rule of an environment says of no version where it is.
-        says_so = self.kind in _SAYS_A_STAGE or bool(self._aliases)
+        says_so = self.kind in _SAYS_A_STAGE or bool(self._aliases) or self._comes_in
         return DEPLOY in policy.on and says_so and self.places != (None,)
+
+    @property
+    def _comes_in(self) -> bool:
+        """Whether it goes "back" to a version that was not there before."""
+        if self.kind != RollBack.kind or self.in_environment is None or self.model is None:
+            return False
+        there = self.before.deployment(self.in_environment, self.model)
+        known = {each.version for each in there.earlier} if there else set()
+        return self.number not in known | {there.version if there else None}
 
     def _is_about(self, policy: Policy) -> bool:
         known = [name for name in (self.model, self.was) if name is not None]
