@@ -365,6 +365,13 @@ def test_everything_that_stands_against_a_change_is_said_at_once(state: State) -
     ]
 
 
+def test_breaking_the_glass_takes_a_reason_and_waits_for_nothing(state: State) -> None:
+    protect(state, deploy=("bob",), reason=True, soak=Soak("staging", 1), freeze=(NOW_FROZEN,))
+    change = replace(deploy(number=3), break_glass=True)
+    assert rules_against(state, change) == ["production: reason"]
+    assert against(state, change, reason="outage") == ()
+
+
 class TestPlans:
     def test_rules_name_what_is_there(self, state: State) -> None:
         state.do(c.BeginAccess("ada"))

@@ -26,7 +26,6 @@ from muster.domain import access
 from muster.domain.access import Right
 from muster.domain.changes import Actor, Limits
 from muster.domain.errors import Denied, Invalid, NotFound, TooManyAttempts, Unauthenticated
-from muster.domain.records import Environment
 from muster.domain.snapshot import Snapshot
 from muster.service.identities import Credential, Credentials, Proof
 from muster.service.ports import Clock, IndexReads
@@ -265,7 +264,7 @@ class Gate:
     def _may_predict(self, actor: Actor | None, environment: str, model: str) -> bool:
         with self._index.snapshot() as before:
             there = before.environment(environment)
-            if there is not None and is_public(there):
+            if there is not None and there.rules.public:
                 return True
             if actor is None:
                 return False
@@ -325,9 +324,3 @@ class Gate:
 
 def _is_of_access(path: str) -> bool:
     return path.startswith("access/") or path.endswith("/access.json")
-
-
-def is_public(environment: Environment) -> bool:
-    """Whether anybody may send requests to what is served there."""
-    rules = getattr(environment, "rules", None)
-    return bool(getattr(rules, "public", False))
