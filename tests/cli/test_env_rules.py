@@ -122,3 +122,13 @@ def test_what_cannot_be_read_is_refused(terminal: Terminal, words: tuple[str, ..
 def test_a_dry_run_changes_nothing(terminal: Terminal) -> None:
     assert "Protect production" in protect(terminal, "--reason", "--dry-run")
     assert rules(terminal) is None
+
+
+def test_approvals_are_of_teams(terminal: Terminal) -> None:
+    for team in ("risk", "legal"):
+        terminal.run("muster", "team", "create", team)
+    words = ("--approvals", "2", "--from", "risk", "--approvals", "1", "--from", "team:legal")
+    tried = json.loads(protect(terminal, *words, "--dry-run", "--json"))
+    assert tried["objections"] == []
+    [written] = [each["after"] for each in tried["changes"] if "approvals" in each["field"]]
+    assert written == [{"count": 2, "from": "risk"}, {"count": 1, "from": "legal"}]

@@ -1,4 +1,4 @@
-"""What was declared and seen of a model somewhere, as the log has it: how long it ran, whether it was there."""
+"""What was declared and seen of a model somewhere, as the log has it."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from muster.bootstrap import open_home
 from muster.bootstrap.server import application
 from muster.cli.exits import EXIT, code_of
 from muster.cli.inprocess import URL, InProcess
-from muster.domain import changes, codec, errors, messages, records
+from muster.domain import changes, codec, errors, messages, records, rules
 from muster.http.problems import STATUS
 from muster.settings import load
 from tests.markdown import DOCS, code, rows
@@ -87,7 +87,9 @@ def test_every_trailer_is_listed() -> None:
 
 
 WHOLE = {
-    "environments/<environment>.json": codec.environment_to_dict(records.FIRST_ENVIRONMENTS[0]),
+    "environments/<environment>.json": codec.environment_to_dict(
+        records.Environment("production", rules=rules.EnvironmentRules(reason=True))
+    ),
     "models/<hh>/<name>/model.json": codec.model_to_dict(
         records.Model("m", 2, "owner", "text", {"k": "v"}, {"a": 1}, "0" * 64, True, {"created_at": "t"})
     ),
