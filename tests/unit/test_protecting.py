@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from muster.calendars import FreezeCalendar
+from muster.domain import break_glass
 from muster.domain import changes as c
 from muster.domain.errors import Conflict, Denied, Invalid, Objection
-from muster.domain.judging import Rules
+from muster.domain.judging import Judge, Rules
 from muster.domain.protecting import EnvironmentJudge, time_run
 from muster.domain.records import Config
 from muster.domain.rights import admit
@@ -49,17 +50,29 @@ def protect(state: State, name: str = "production", **rules: Any) -> None:
     state.do(c.SetEnvironment(replace(environment, rules=replace(NO_RULES, **rules))))
 
 
-def against(state: State, change: c.Change, actor: c.Actor = ADA, reason: str = "") -> tuple[Objection, ...]:
+def against(
+    state: State,
+    change: c.Change,
+    actor: c.Actor = ADA,
+    reason: str = "",
+    judges: tuple[Judge, ...] = (JUDGE,),
+) -> tuple[Objection, ...]:
     """What the rules have against a change now."""
     try:
-        Rules(admit, (JUDGE,)).planned(change, actor, reason, state.time, state)
+        Rules(admit, judges).planned(change, actor, reason, state.time, state)
     except Denied as refused:
         return refused.objections
     return ()
 
 
-def rules_against(state: State, change: c.Change, actor: c.Actor = ADA, reason: str = "") -> list[str]:
-    return sorted(each.rule for each in against(state, change, actor, reason))
+def rules_against(
+    state: State,
+    change: c.Change,
+    actor: c.Actor = ADA,
+    reason: str = "",
+    judges: tuple[Judge, ...] = (JUDGE,),
+) -> list[str]:
+    return sorted(each.rule for each in against(state, change, actor, reason, judges))
 
 
 BACK = c.RollBack("digits", 1, "production")
@@ -365,11 +378,16 @@ def test_everything_that_stands_against_a_change_is_said_at_once(state: State) -
     ]
 
 
-def test_breaking_the_glass_takes_a_reason_and_waits_for_nothing(state: State) -> None:
-    protect(state, deploy=("bob",), reason=True, soak=Soak("staging", 1), freeze=(NOW_FROZEN,))
+def test_breaking_the_glass_waits_for_nothing_but_takes_the_role_and_a_reason(state: State) -> None:
+    state.do(c.BeginAccess("root"), c.SetAccount("ada", create=True), c.SetAccount("bob", create=True))
+    state.do(c.SetRoles("registry", None, "ada", ("viewer", "break-glass")))
+    state.do(c.SetRoles("registry", None, "bob", ("deployer",)))
+    protect(state, deploy=("root",), soak=Soak("staging", 1), freeze=(NOW_FROZEN,))
     change = replace(deploy(number=3), break_glass=True)
-    assert rules_against(state, change) == ["production: reason"]
-    assert against(state, change, reason="outage") == ()
+    assert rules_against(state, change, reason="outage", judges=(JUDGE, break_glass.judge)) == []
+    for actor, reason in ((BOB, "outage"), (ADA, "")):
+        refused = rules_against(state, change, actor, reason, judges=(JUDGE, break_glass.judge))
+        assert refused == ["break-glass"], actor.name
 
 
 class TestPlans:

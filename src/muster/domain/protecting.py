@@ -4,8 +4,8 @@
     back    a version comes back that was deployed there: the right to roll back, a reason
     out     a version goes out: the right to deploy or to roll back, a reason, freeze
 
-Approvals and evidence have judges of their own, over the same `acts`. Of what is done
-with the role break-glass only the reason is asked for here; its own judge asks for the role.
+Approvals and evidence have judges of their own. What is done with the role break-glass waits
+for nothing here: its own judge asks for the role, and for a reason.
 """
 
 from __future__ import annotations
@@ -46,19 +46,13 @@ class EnvironmentJudge:
 
     def _against(self, act: Act, case: Case, before: Snapshot) -> Iterator[Objection]:
         rules, name = act.environment.rules, act.environment.name
-        if not case.change.break_glass:
-            yield from self._conditions(act, case, before)
+        yield from _who(act, case.actor, before)
         if rules.reason and not case.reason.strip():
             yield Objection(
                 f"{name}: reason", f"{act.said} takes a reason, and none is given", "say why it is done"
             )
-
-    def _conditions(self, act: Act, case: Case, before: Snapshot) -> Iterator[Objection]:
-        """Who may, after how long, and whether it may be now."""
-        yield from _who(act, case.actor, before)
-        soak = act.environment.rules.soak
-        if act.way == "in" and soak is not None:
-            yield from _soaked(act, soak, case.time, before)
+        if act.way == "in" and rules.soak is not None:
+            yield from _soaked(act, rules.soak, case.time, before)
         if act.way != "back":
             yield from self._frozen(act, case.time)
 
