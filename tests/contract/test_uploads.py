@@ -14,7 +14,7 @@ from muster.artifacts.memory import MemoryUploads
 from muster.artifacts.uploads import PARTS_KEPT_S, DiskUploads
 from muster.domain.errors import Conflict, NotFound, StorageFull
 from muster.domain.records import Artifact
-from muster.service.ports import Uploads
+from muster.service.keeping import Uploads
 
 
 def a_file(path: str, content: bytes = b"content") -> Artifact:

@@ -13,7 +13,8 @@ from typing import Final
 from muster.domain.errors import Invalid, NotFound
 from muster.domain.names import artifact_path
 from muster.domain.records import Artifact
-from muster.service.ports import ArtifactStore, Uploads
+from muster.service.keeping import Uploads
+from muster.service.ports import ArtifactStore
 
 MAX_PATH_BYTES: Final = 1024
 MAX_PARTS: Final = 10_000

@@ -15,7 +15,8 @@ from typing import Final
 
 from muster.domain.changes import Actor, Purge
 from muster.domain.records import Artifact
-from muster.service.ports import ArtifactStore, Uploads
+from muster.service.keeping import Uploads
+from muster.service.ports import ArtifactStore
 from muster.service.registry import Registry
 from muster.service.submissions import Recorded, Request
 
