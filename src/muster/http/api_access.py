@@ -308,8 +308,8 @@ async def create_token(services: Given, asked: Asking) -> Answer[schemas.TokenRe
     form = asked.form()
     account = form.take("account", names.actor_id, asked.actor.name)
     note = form.take("note", parse.name, "")
-    days = form.take("days", _days, None)
-    limits = form.take("limits", _limits, None)
+    days = form.take("days", token_days, None)
+    limits = form.take("limits", token_limits, None)
     form.close()
     lasts = None if days is None else timedelta(days=days)
     give = partial(_whole(services).give, asked.actor, account, note, limits, lasts)
@@ -361,14 +361,14 @@ def _trust(value: object, field: str) -> tuple[str, str]:
     return found
 
 
-def _days(value: object, field: str) -> float:
+def token_days(value: object, field: str) -> float:
     days = parse.number(value, field)
     if not 0 < days <= _MAX_DAYS:
         raise Invalid.one(field, value, f"must be more than 0 and at most {_MAX_DAYS:,.0f}")
     return days
 
 
-def _limits(value: object, field: str) -> Limits:
+def token_limits(value: object, field: str) -> Limits:
     form = Form(value, field)
     found = Limits(
         form.take("role", access.role, None),

@@ -43,7 +43,7 @@ _MOST: Final = 100
 _state: Final = parse.one_of(STATES)
 
 
-def _name(value: object, field: str) -> str:
+def hook_name(value: object, field: str) -> str:
     if not isinstance(value, str) or not _NAME.fullmatch(value):
         rule = "must be 1 to 63 letters, digits, '.', '_', '-', the first and last no sign"
         raise Invalid.one(field, value, rule)
@@ -80,7 +80,7 @@ _models: Final = _list_of(names.model_name)
 _environments: Final = _list_of(names.environment_name)
 
 
-def _wanted(form: Form, before: Wanted) -> Wanted:
+def wanted_from(form: Form, before: Wanted) -> Wanted:
     return Wanted(
         kinds=form.take("kinds", _kinds, before.kinds),
         models=form.take("models", _models, before.models),
@@ -139,9 +139,9 @@ async def webhooks(
 )
 async def create(services: Given, asked: Asking) -> Answer[schemas_telling.WebhookWithSecret]:
     form = asked.form()
-    name = form.need("name", _name, "")
+    name = form.need("name", hook_name, "")
     url = form.need("url", parse.text, "")
-    wanted = _wanted(form, Wanted())
+    wanted = wanted_from(form, Wanted())
     description = form.take("description", parse.text, "")
     secret = form.take("secret", _secret, None)
     form.close()
@@ -208,7 +208,7 @@ def _changes(asked: Asked, before: Wanted) -> tuple[dict[str, Any], bool | None]
     fields: dict[str, Any] = {
         "url": form.take("url", parse.text, None),
         "description": form.take("description", parse.text, None),
-        "wanted": _wanted(form, before),
+        "wanted": wanted_from(form, before),
     }
     active = form.take("active", parse.boolean, None)
     form.close()

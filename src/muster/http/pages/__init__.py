@@ -44,7 +44,9 @@ from litestar import Router
 from litestar.di import Provide
 
 from muster.http.pages import (
+    access,
     assets,
+    checkpoints,
     compare,
     configuration,
     deletion,
@@ -63,7 +65,10 @@ from muster.http.pages import (
     place,
     register,
     rollback,
+    rules,
+    tokens,
     version,
+    webhooks,
     you,
 )
 from muster.http.pages.errors import answered_page
@@ -92,6 +97,11 @@ _PARTS = (
     configuration,
     you,
     login,
+    access,
+    tokens,
+    rules,
+    webhooks,
+    checkpoints,
 )
 
 

@@ -15,9 +15,14 @@
 /environments            where versions run; /environments/{environment} one of them, and
                          /environments/{environment}/{model} what of a model is there
 /delete-environment/{environment}
+/rules/{environment}     who may change what runs there, and when
 /delete/{model}          what would go with it; /delete/{model}/{version}
+/access                  who may what; /access/account/{account}, /access/team/{team}, and who has
+                         which role: /access/environment/{environment}, /access/model/{model}
 /settings                how this server is set up
-/you                     by which name your changes go
+/webhooks                who is told of what happens; /webhooks/{webhook} what became of it
+/checkpoints             what was signed about the history
+/you                     by which name your changes go, and your tokens
 /live                    a stream that says when something was recorded
 /static/{file}           styles and scripts
 
@@ -34,6 +39,7 @@ NAVIGATION = (
     ("Overview", "/"),
     ("History", "/history"),
     ("Environments", "/environments"),
+    ("Access", "/access"),
     ("Settings", "/settings"),
 )
 

@@ -1,21 +1,24 @@
-"""What belongs to who looks: the name that their changes go by, and light or dark."""
+"""What belongs to who looks: the name that their changes go by, their tokens, and light or dark."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from litestar import Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
 
 from muster.domain.names import actor_id
+from muster.http.pages.access import shown
 from muster.http.pages.forms import FromForm, or_again
 from muster.http.pages.page import Viewed
+from muster.http.pages.tokens_view import me
 from muster.http.pages.visitor import THEMES
 
 
 @get("/you")
 async def you(page: Viewed) -> Response[bytes]:
-    return await page.shown("you.html", refused=None, typed=page.visitor.actor.name)
+    return await shown(page, "you.html", partial(me, page))
 
 
 @post("/you", status_code=303)
@@ -26,9 +29,7 @@ async def rename(page: Viewed, posted: FromForm) -> Response[bytes]:
         name = actor_id(typed) if typed else None
         return page.sent_to("/you", page.visitor.cookie("actor", name))
 
-    return await or_again(
-        work, lambda refused: page.shown("you.html", status=400, refused=refused, typed=typed)
-    )
+    return await or_again(work, lambda refused: shown(page, "you.html", partial(me, page), posted, refused))
 
 
 @post("/theme", status_code=303)
