@@ -115,7 +115,7 @@ def deploy_view(
             refused = invalid
         else:
             now = _running(page, model, environment)
-            foresight = foreseen(page, change, now, Running(change.number, change.config))
+            foresight = foreseen(page, change, now, Running(change.number, change.config), choice.reason)
             seen = sign(change)
     return DeployView(
         model=model,

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from muster.domain.approvals import RULE as APPROVALS
 from muster.domain.changes import RollBack
-from muster.domain.errors import MusterError, NotFound, NothingToRestore, UnderWay
+from muster.domain.errors import Denied, MusterError, NotFound, NothingToRestore, UnderWay
 from muster.domain.records import Config, Fields
 from muster.http.pages.labels import called
 from muster.http.pages.metrics_view import compared
@@ -68,6 +69,11 @@ class Objection:
     href: str = ""
     verb: str = ""
 
+    @property
+    def waits(self) -> bool:
+        """Whether others can approve it, so that it may be asked for."""
+        return self.code == APPROVALS
+
 
 @dataclass(frozen=True, slots=True)
 class Foresight:
@@ -79,10 +85,17 @@ class Foresight:
     objections: list[Objection]
     nothing: bool
 
+    @property
+    def waits(self) -> bool:
+        """Whether it takes the approval of others, and nothing else stands against it."""
+        return bool(self.objections) and all(each.waits for each in self.objections)
 
-def foreseen(page: Page, change: Placing, now: Running | None, then: Running | None) -> Foresight:
+
+def foreseen(
+    page: Page, change: Placing, now: Running | None, then: Running | None, reason: str = ""
+) -> Foresight:
     """The dry run of `change`, which puts `then` in the place of `now`. Blocks: files may be read."""
-    preview = page.services.deployer.preview(change, page.visitor.actor)
+    preview = page.services.deployer.preview(change, page.visitor.actor, reason)
     return Foresight(
         rows=[
             *_version(page, change, now, then),
@@ -112,6 +125,10 @@ def objection(page: Page, change: Placing, error: MusterError) -> Objection:
                     "register", change.model, called(page.services.registry.index, change.model, number)
                 )
                 verb = "Its files"
+    if isinstance(error, Denied) and error.objections:
+        rule = error.objections[0]
+        remedy = f"{rule.help[:1].upper()}{rule.help[1:]}." if rule.help else ""
+        return Objection(rule.message, remedy, rule.rule, href, verb)
     kinds = (kind.code for kind in type(error).__mro__ if issubclass(kind, MusterError))
     remedy = next((_REMEDY[code] for code in kinds if code in _REMEDY), "")
     return Objection(error.message, remedy, error.code, href, verb)

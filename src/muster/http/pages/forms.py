@@ -11,10 +11,11 @@ from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
-from muster.domain.errors import Denied, Invalid, MusterError, Problem
+from muster.domain.errors import ApprovalNeeded, Denied, Invalid, MusterError, Objection, Problem
 from muster.domain.parse import Form
 from muster.http import bodies
 from muster.http.pages import security
+from muster.http.pages.links import address
 from muster.http.pages.visitor import visitor
 from muster.http.parameters import Given
 from muster.http.problems import refusal
@@ -83,9 +84,17 @@ async def or_again(
     work: Callable[[], Awaitable[Response[bytes]]],
     again: Callable[[MusterError], Awaitable[Response[bytes]]],
 ) -> Response[bytes]:
-    """What `work` answers; if it is refused, what `again` makes of that: the form, with what was wrong."""
+    """What `work` answers; if it is refused, what `again` makes of that: the form, with what was wrong.
+
+    What waits for approval now leads to its proposal.
+    """
     try:
         return await work()
+    except ApprovalNeeded as waits:
+        if waits.proposal is None:
+            return await again(waits)
+        headers = {"location": address("proposals", waits.proposal)}
+        return Response(b"", status_code=303, headers=headers)
     except MusterError as refused:
         return await again(refused)
 
@@ -93,6 +102,11 @@ async def or_again(
 def problems(refused: MusterError | None) -> dict[str, Problem]:
     """What was wrong, by the name of the field that it stands beside."""
     return {each.field: each for each in refused.problems} if isinstance(refused, Invalid) else {}
+
+
+def objections_of(error: MusterError) -> tuple[Objection, ...]:
+    """A refusal as the rules that it names."""
+    return error.objections if isinstance(error, Denied) else (Objection(error.code, error.message),)
 
 
 def status_of(refused: MusterError | None) -> int:

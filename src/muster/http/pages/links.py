@@ -19,6 +19,10 @@
 /delete/{model}          what would go with it; /delete/{model}/{version}
 /access                  who may what; /access/account/{account}, /access/team/{team}, and who has
                          which role: /access/environment/{environment}, /access/model/{model}
+/proposals               what waits for approval; /proposals/{id} one of them
+/reviews/{id}            what was done with the break-glass role, and what others say of it
+/policies                rules that hold everywhere; /policies/{name} one of them
+/who-served              what served a model at a time (?model=, ?time=)
 /settings                how this server is set up
 /webhooks                who is told of what happens; /webhooks/{webhook} what became of it
 /checkpoints             what was signed about the history
@@ -38,6 +42,7 @@ from urllib.parse import quote, urlencode
 NAVIGATION = (
     ("Overview", "/"),
     ("History", "/history"),
+    ("Proposals", "/proposals"),
     ("Environments", "/environments"),
     ("Access", "/access"),
     ("Settings", "/settings"),

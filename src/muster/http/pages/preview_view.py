@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from muster.domain.approvals import RULE as APPROVALS
 from muster.domain.changes import Change
-from muster.domain.errors import Denied, MusterError
+from muster.domain.errors import Objection
 from muster.http.pages.effect_view import MOST, Effect, Subject, effects
-from muster.http.pages.forms import TOKEN, Posted
+from muster.http.pages.forms import TOKEN, Posted, objections_of
 from muster.http.pages.page import Page
 from muster.service.past import field_changes
 
@@ -17,28 +18,27 @@ SURE = "sure"
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The fields that would change (`cut` if there are more), and what stands against it, in words."""
+    """The fields that would change (`cut` if there are more), and what stands against it.
+
+    `waits` are the approvals that it takes: it may be asked for all the same.
+    """
 
     subject: str
     effects: list[Effect]
     cut: bool
-    objections: list[tuple[str, str]]
+    objections: list[Objection]
     nothing: bool
+    waits: list[Objection]
 
 
-def preview(page: Page, change: Change, about: Subject) -> Preview:
+def preview(page: Page, change: Change, about: Subject, reason: str = "") -> Preview:
     """The dry run of `change`, as the API makes it."""
-    found = page.services.registry.preview(change, page.visitor.actor)
+    found = page.services.registry.preview(change, page.visitor.actor, reason)
     told = effects(page, field_changes(found.edits), about)
-    against = [one for each in found.objections for one in _told(each)]
-    return Preview(found.subject, told, len(told) == MOST, against, found.nothing)
-
-
-def _told(refused: MusterError) -> list[tuple[str, str]]:
-    """What it says, with who can help, and the name of the rule."""
-    if isinstance(refused, Denied):
-        return [(str(each), each.rule) for each in refused.objections]
-    return [(refused.message, refused.code)]
+    every = [each for error in found.objections for each in objections_of(error)]
+    against = [each for each in every if each.rule != APPROVALS]
+    waits = [each for each in every if each.rule == APPROVALS]
+    return Preview(found.subject, told, len(told) == MOST, against, found.nothing, waits)
 
 
 def stamp(posted: Posted) -> str:

@@ -120,7 +120,7 @@ def rollback_view(
         returns.append(_return(page, model, back, states))
     now = Running(number, deployment.config)
     then = Running(back.version, back.config) if back else None
-    foresight = foreseen(page, change, now, then)
+    foresight = foreseen(page, change, now, then, reason)
     return RollbackView(
         model=model,
         environment=environment,
@@ -165,7 +165,7 @@ def undeploy_view(
         return _nothing(page, model, environment, rungs(place), reason, refused)
     deployment, by = found
     number = found[0].version
-    foresight = foreseen(page, Undeploy(model, environment), Running(number, deployment.config), None)
+    foresight = foreseen(page, Undeploy(model, environment), Running(number, deployment.config), None, reason)
     return RollbackView(
         model=model,
         environment=environment,
