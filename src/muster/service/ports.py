@@ -1,9 +1,9 @@
 """Every seam between the use cases and what is behind them.
 
 What the index is asked is said beside: records and the log in `lookups`, the rest
-in `searching`, `board` and `spans`; files kept for later are in `keeping`. Back ends live in `gitstore`, `index`,
-`artifacts`, `targets` and `serving`, and are put together in `bootstrap`.
-In-memory ones pass the same contract tests.
+in `searching`, `board` and `spans`; files kept for later are in `keeping`. Back ends
+live in `gitstore`, `index`, `artifacts`, `targets` and `serving`, and are put together
+in `bootstrap`. In-memory ones pass the same contract tests.
 """
 
 from __future__ import annotations
