@@ -73,6 +73,15 @@ def mutations() -> st.SearchStrategy[c.Change]:
         st.builds(c.AttemptFailed, models, numbers, places, texts),
         st.builds(c.Observe, models, places, st.just("ready"), st.none() | numbers),
         st.builds(c.Note, models, numbers, texts),
+        st.builds(
+            c.Evaluate,
+            models,
+            numbers,
+            st.just(c.Actor("ada")),
+            st.just({"f1": 0.5}),
+            report=st.none() | st.builds(an_artifact, st.just("r.html")),
+            notes=texts,
+        ),
     )
 
 
