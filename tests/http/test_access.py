@@ -279,6 +279,9 @@ class TestOtherDoors:
         predicting = guarded.client(secret)
         assert predicting.get(path).status_code == 200
         assert predicting.get("/models").json()["count"] == 0
+        for public, status in ((True, 200), (None, 401)):
+            guarded.ask("PATCH", "/api/v1/environments/staging", json={"rules": {"public": public}})
+            assert httpx.get(guarded.server.url + path).status_code == status
         guarded.ask("POST", f"/models/{name}_v1/rollback", json={"environment": "staging", "empty": True})
 
 
