@@ -59,9 +59,9 @@ class Guarded:
 
 
 @contextmanager
-def guarded(folder: Path) -> Iterator[Guarded]:
+def guarded(folder: Path, **settings: Any) -> Iterator[Guarded]:
     """A server of the home `folder`, whose admin is `root`."""
-    with live(folder) as server:
+    with live(folder, **settings) as server:
         server.home.registry.submit(BeginAccess("root"), MUSTER).result()
         secret, _ = server.home.gate.give("root")
         headers = {"authorization": f"Bearer {secret}"}
