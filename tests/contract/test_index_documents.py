@@ -111,3 +111,19 @@ def test_what_was_ever_deployed_somewhere_is_known(index: SqlIndex, story: Story
         assert not now.was_deployed("staging", "digits", 1)
         assert not now.was_deployed("production", "digits", 3)
         assert [each.name for each in now.every_environment()] == ["development", "production", "staging"]
+
+
+def test_a_snapshot_shows_a_version_as_the_api_does_until_it_is_deleted(
+    index: SqlIndex, story: Story
+) -> None:
+    story.do(register(metrics={"auc": 0.9}), deploy())
+    with index.snapshot() as now:
+        shown = now.version_record("digits", 1)
+        assert shown is not None
+        assert (shown["model_id"], shown["metrics"], shown["deployed_in"]) == (
+            "digits_v1", {"auc": 0.9}, ["production"],
+        )  # fmt: skip
+        assert now.version_record("digits", 2) is None
+    story.do(c.Undeploy("digits", "production"), c.DeleteVersion("digits", 1))
+    with index.snapshot() as now:
+        assert now.version_record("digits", 1) is None

@@ -46,9 +46,17 @@ def known(server: Live) -> dict[str, str]:
     commit = server.send("POST", f"/models/{model_id}/deploy").headers["Muster-Commit"]
     server.send("PUT", f"/api/v1/models/{name}/aliases/best", json={"version": "v1"})
     names = {"model_id": model_id, "model": name, "version": "v1", "environment": "production"}
+    policy = {"expression": "true", "message": "x", "on": ["note"]}
+    server.send("PUT", "/api/v1/policies/notes", json=policy)
     hook = fresh("hook")
     server.send("POST", "/api/v1/webhooks", json={"name": hook, "url": "http://127.0.0.1:9/hook"})
-    return names | {"alias": "best", "commit": commit, "path": "model.onnx", "webhook": hook}
+    return names | {
+        "alias": "best",
+        "commit": commit,
+        "path": "model.onnx",
+        "webhook": hook,
+        "policy": "notes",
+    }
 
 
 @pytest.mark.timeout(300)
