@@ -27,6 +27,7 @@ def test_a_policy_stops_a_deployment_at_every_door_alike(tmp_path: Path) -> None
     from mlflow.exceptions import MlflowException
 
     terminal = Terminal(tmp_path)
+    (tmp_path / "tracking").mkdir()
     with (
         live(tmp_path / "home") as server,
         Client(server.url, "ada") as client,
@@ -40,9 +41,7 @@ def test_a_policy_stops_a_deployment_at_every_door_alike(tmp_path: Path) -> None
 
         with pytest.raises(Denied) as denied:
             client.deploy("digits_v1")
-        assert [(each["rule"], each["message"]) for each in denied.value.objections] == [
-            ("policy shown", SAYS)
-        ]
+        assert [(each.rule, each.message) for each in denied.value.objections] == [("policy shown", SAYS)]
         deploy = ("muster", "deploy", "digits/v1", "--server", server.url)
         assert SAYS in terminal.run(*deploy, exit_code=5)
         with pytest.raises(MlflowException, match=SAYS) as refused:
