@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from muster.bootstrap import Home
 from muster.domain import changes as c
 from muster.domain.records import Environment
 from muster.domain.rules import Approvals, EnvironmentRules
@@ -15,6 +16,16 @@ from tests.live import Live
 from tests.serving import wait_for
 
 PEOPLE = ("bob", "rita", "rob", "cy", "lea")
+
+
+def protect(home: Home, name: str = "production", count: int = 2, **more: Any) -> None:
+    """Have the environment demand approvals of risk."""
+    there = [each for each, _ in home.registry.index.environments() if each.name == name]
+    rules = EnvironmentRules(approvals=(Approvals("risk", count),), **more)
+    change = c.SetEnvironment(
+        replace(there[0] if there else Environment(name), rules=rules), create=not there
+    )
+    home.registry.submit(change, c.Actor("muster", internal=True)).result(60)
 
 
 @dataclass
@@ -44,10 +55,7 @@ class People:
 
     def protect(self, name: str = "production", count: int = 2, **more: Any) -> None:
         """Have the environment demand approvals of risk."""
-        there = [each for each, _ in self.server.home.registry.index.environments() if each.name == name]
-        rules = EnvironmentRules(approvals=(Approvals("risk", count),), **more)
-        environment = there[0] if there else Environment(name)
-        self.do(c.SetEnvironment(replace(environment, rules=rules), create=not there))
+        protect(self.server.home, name, count, **more)
 
     def headers(self, who: str) -> dict[str, str]:
         """What says that a request is theirs."""
