@@ -16,6 +16,7 @@ import muster.domain.placing
 import muster.domain.proposing
 import muster.domain.purging
 import muster.domain.redacting
+import muster.domain.releasing
 import muster.domain.requirements
 import muster.domain.ruling  # noqa: F401  they register their plans
 from muster.domain import changes as c
@@ -99,6 +100,7 @@ def an_entry(
         records=documents.named(planned.edits),
         proposal=planned.proposal,
         mark=planned.mark,
+        moved=planned.moved,
     )
 
 

@@ -102,6 +102,14 @@ changes: st.SearchStrategy[c.Change] = st.one_of(
     ),
     st.builds(c.RollBack, models, numbers, environments, empty=st.booleans()),
     st.builds(c.Undeploy, models, environments),
+    st.builds(
+        lambda environment, parts: c.Release(
+            environment, tuple(deploy(model, number, environment) for model, number in parts)
+        ),
+        environments,
+        st.lists(st.tuples(models, numbers), min_size=1, max_size=3, unique_by=lambda part: part[0]),
+    ),
+    st.builds(c.ReleaseBack, st.sampled_from(("R-00001", "R-00002")), st.booleans()),
     st.builds(c.AttemptFailed, models, numbers, environments, st.just("out of memory")),
     st.builds(c.Observe, models, environments, st.just("ready"), st.one_of(st.none(), numbers)),
     st.builds(c.Note, models, numbers, st.just("look here")),
@@ -126,6 +134,8 @@ PROLOGUE = (
     deploy("digits", 2),
     c.RollBack("digits", 2, "production"),
     deploy("digits", 2, "canary"),
+    c.Release("staging", (deploy("digits", 1, "staging"), deploy(MODELS[1], 1, "staging"))),
+    c.Release("staging", (deploy("digits", 2, "staging"), deploy(MODELS[1], 2, "staging"))),
 )
 
 

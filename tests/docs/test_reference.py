@@ -79,7 +79,7 @@ def test_every_trailer_is_listed() -> None:
     entry = messages.Entry(
         "deploy", "subject", "", "actor", "none", datetime(2026, 1, 1, tzinfo=UTC), "m", 1, "production",
         (2,), "1", ("key", "digest"), "ready", "instance", "digest", "before",
-        ("access/x",), "p1", "break-glass",
+        ("access/x",), "p1", "break-glass", (messages.Moved("n", 3, (2,), "3"),),
     )  # fmt: skip
     written = {line.partition(":")[0] for line in messages.compose(entry).splitlines() if "Muster-" in line}
     listed = {name for row in rows(REFERENCE / "record-format.md") for name in code(" ".join(row))}

@@ -15,6 +15,7 @@ import muster.domain.placing
 import muster.domain.proposing
 import muster.domain.purging
 import muster.domain.redacting
+import muster.domain.releasing
 import muster.domain.requirements
 import muster.domain.ruling  # noqa: F401  they register their plans
 from muster.domain import changes as c
@@ -142,6 +143,9 @@ class State:
             self.touched |= {(planned.model, number): self.commit for number in numbers}
         if planned.deployed is not None and planned.environment and planned.model:
             self.touched[planned.environment, planned.model] = self.commit
+        for part in planned.moved:
+            self.touched |= {(part.model, number): self.commit for number in (part.number, *part.also)}
+            self.touched[planned.environment, part.model] = self.commit
 
     # ------------------------------------------------------------ Snapshot
 
@@ -217,10 +221,11 @@ class State:
     def _named(self, model: str) -> list[Entry]:
         """What was said since the name is that model's."""
         vacated = (at for at, each in enumerate(self.said, start=1) if each.renamed == model)
-        return self.said[max(vacated, default=0) :]
+        return [alone for each in self.said[max(vacated, default=0) :] for alone in each.each]
 
     def authors(self, model: str, number: int) -> tuple[str, ...]:
-        own = (each for each in self.said if (each.model, each.number) == (model, number))
+        said = (alone for each in self.said for alone in each.each)
+        own = (each for each in said if (each.model, each.number) == (model, number))
         return tuple(dict.fromkeys(each.actor for each in own if each.kind in AUTHORING))
 
     def model_touched(self, name: str) -> str | None:

@@ -20,7 +20,7 @@ def operations() -> Operations:
 
 
 def begin(operations: Operations, environment: str = "production", model: str = "digits") -> Operation:
-    return operations.begin("deploy", environment, model, f"Deploy {model} v1 to {environment}")
+    return operations.begin("deploy", environment, (model,), f"Deploy {model} v1 to {environment}")
 
 
 class TestOperations:
@@ -101,7 +101,7 @@ class TestOperations:
 
     def test_a_repeated_request_has_an_operation_that_has_ended(self, operations: Operations) -> None:
         begin(operations)
-        operation = operations.answered("deploy", "production", "digits", DONE)
+        operation = operations.answered("deploy", "production", ("digits",), DONE)
         assert operations.get(operation.id).result() == DONE
         assert operations.busy("production", "digits")
 

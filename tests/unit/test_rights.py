@@ -50,6 +50,7 @@ CHANGES = [
     (deploy(), Right.DEPLOY),
     (c.RollBack("digits", 1, "production"), Right.DEPLOY),
     (c.Undeploy("digits", "production"), Right.DEPLOY),
+    (c.Release("production", (deploy(),)), Right.DEPLOY),
     (c.DeleteVersion("digits", 1), Right.MANAGE),
     (c.RenameModel("digits", "numbers"), Right.MANAGE),
     (c.SetRoles("model", "digits", "bob", ("viewer",)), Right.MANAGE),

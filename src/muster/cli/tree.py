@@ -20,6 +20,7 @@ from muster.cli import (
     proof,
     proposals,
     pushing,
+    releasing,
     requirements,
     running,
     versions,
@@ -30,6 +31,7 @@ from muster.cli.call import root
 app = typer.Typer(name="muster", no_args_is_help=True, pretty_exceptions_enable=False)
 root(app)
 running.add(app)
+releasing.add(app)
 environments.add(app)
 proposals.add(app)
 versions.add(app)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from muster.client.calls import given, path
-from muster.client.deployments import Deployments, Steps
+from muster.client.deployments import Steps
+from muster.client.releases import Releases
 from muster.client.tables import Board, Record
 from muster.domain.errors import MusterError
 
 
-class Bans(Deployments):
+class Bans(Releases):
     """What is not to be used any more, and what was made of it."""
 
     def ban(

@@ -21,7 +21,7 @@ Way = Literal["in", "back", "out"]
 """A version (or a configuration) comes in, one comes back that was deployed there before, one goes out."""
 
 # Those that put versions where they were before.
-RETURNS: Final = (c.RollBack,)
+RETURNS: Final = (c.RollBack, c.ReleaseBack)
 
 
 @dataclass(frozen=True, slots=True)

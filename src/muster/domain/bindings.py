@@ -22,6 +22,7 @@ from muster.domain.names import environment_path, evaluations_folder
 from muster.domain.placing import rolled_back
 from muster.domain.protected import Demand
 from muster.domain.records import Fields, Json
+from muster.domain.releasing import Part, parts_of
 from muster.domain.snapshot import Plan, Snapshot
 
 WORDS: Final = {
@@ -37,6 +38,19 @@ WORDS: Final = {
 
 def bound(change: c.Change, planned: Plan, demands: Iterable[Demand], before: Snapshot) -> dict[str, Json]:
     """All of it as it is now, as plain values: what does not apply is left out."""
+    if isinstance(change, (c.Release, c.ReleaseBack)):
+        found = _of_parts(parts_of(change, before), planned, before)
+    else:
+        found = _of_one(change, planned, before)
+    names = sorted({each.environment for each in demands})
+    there = [(name, before.environment(name)) for name in names]
+    found["rules"] = _digest({name: codec.environment_to_dict(each) for name, each in there if each})
+    found["policies"] = _digest([_documents(before, folder) for folder in ("policies", "requirements")])
+    return found
+
+
+def _of_one(change: c.Change, planned: Plan, before: Snapshot) -> dict[str, Json]:
+    """What is its own of what it is for."""
     found: dict[str, Json] = {}
     subject = version_of(change, before)
     if subject is not None and (version := before.version(*subject)) is not None:
@@ -49,10 +63,15 @@ def bound(change: c.Change, planned: Plan, demands: Iterable[Demand], before: Sn
     if isinstance(change, c.Deploy):
         found["configuration"] = codec.config_to_dict(change.config)
     found["replaces"] = _replaced(change, planned, before)
-    names = sorted({each.environment for each in demands})
-    there = [(name, before.environment(name)) for name in names]
-    found["rules"] = _digest({name: codec.environment_to_dict(each) for name, each in there if each})
-    found["policies"] = _digest([_documents(before, folder) for folder in ("policies", "requirements")])
+    return found
+
+
+def _of_parts(parts: Iterable[Part], planned: Plan, before: Snapshot) -> dict[str, Json]:
+    """The same of each part of a change that moves several models at once, by its model."""
+    found: dict[str, Json] = {}
+    for part in parts:
+        for name, value in _of_one(part, planned, before).items():
+            found.setdefault(name, {})[part.model] = value
     return found
 
 

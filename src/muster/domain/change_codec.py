@@ -54,6 +54,8 @@ def bare(change: c.Change) -> c.Change:
     """What the change is to do, without who permits it and on which condition: two are the same by this."""
     there = {each.name for each in dataclasses.fields(change)}
     values: dict[str, Any] = {"carries_out": None, "break_glass": False}
+    if isinstance(change, c.Release):
+        values["parts"] = tuple(map(bare, change.parts))
     return dataclasses.replace(change, **values | {k: v for k, v in _CONDITIONS.items() if k in there})
 
 

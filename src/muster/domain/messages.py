@@ -18,7 +18,7 @@ The trailers are the last paragraph, always, so that no reason can forge one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 _LEAVE_VERSIONS_ALONE = frozenset(
@@ -42,6 +42,27 @@ AUTHORING = ("attach", "detach", "finalize", "register", "update")
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """What a change that moves several models at once does for one of them.
+
+    As if it had been done alone: the version that it names, `also` the others that it
+    touches, `deployed` what is declared from then on.
+    """
+
+    model: str
+    number: int
+    also: tuple[int, ...]
+    deployed: str
+
+    @property
+    def kind(self) -> str:
+        """The kind of change that it would be alone."""
+        if self.deployed == "none":
+            return "undeploy"
+        return "deploy" if self.deployed == str(self.number) else "rollback"
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """What a commit says of its change; also a row of the change log.
 
@@ -52,7 +73,8 @@ class Entry:
     environment: a version's number, or `none`. `renamed` is the name that the model
     had before. `records` are the paths of the smaller records (`domain.documents`)
     that it wrote or removed. `proposal` is the one that it carried out; `mark` is
-    what sets it apart for ever (`break-glass`).
+    what sets it apart for ever (`break-glass`). `moved` is there instead of `model`,
+    `number`, `also` and `deployed` if it moves several models in the environment at once.
 
     Times are UTC. `touches_record` says whether the versions named are changed by it.
     """
@@ -76,6 +98,36 @@ class Entry:
     records: tuple[str, ...] = ()
     proposal: str | None = None
     mark: str | None = None
+    moved: tuple[Moved, ...] = ()
+
+    @property
+    def each(self) -> tuple[Entry, ...]:
+        """It alone; of a change that moves several models one for each, as if it had been done alone."""
+        if not self.moved:
+            return (self,)
+        return tuple(
+            replace(
+                self,
+                kind=part.kind,
+                model=part.model,
+                number=part.number,
+                also=part.also,
+                deployed=part.deployed,
+                records=(),
+                moved=(),
+            )
+            for part in self.moved
+        )
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that it is about, by the names that they have after it."""
+        return tuple(each.model for each in self.each if each.model is not None)
+
+    @property
+    def declares(self) -> bool:
+        """Whether it says what is to run anywhere."""
+        return self.deployed is not None or bool(self.moved)
 
     @property
     def touches_record(self) -> bool:
@@ -89,6 +141,18 @@ def rfc3339(time: datetime) -> str:
     return utc.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
+def moved_line(part: Moved) -> str:
+    """A part in one line: what is deployed, the numbers of the versions touched, the model's name."""
+    return f"{part.deployed} {','.join(map(str, (part.number, *part.also)))} {part.model}"
+
+
+def moved_from(line: str) -> Moved:
+    """The reverse of `moved_line`. Raises ValueError."""
+    deployed, numbers, model = line.split(" ", 2)
+    number, *also = map(int, numbers.split(","))
+    return Moved(model, number, tuple(also), deployed)
+
+
 def compose(entry: Entry) -> str:
     """The message that says `entry`; `parse` gives it back."""
     trailers: list[tuple[str, object]] = [
@@ -99,6 +163,7 @@ def compose(entry: Entry) -> str:
         *(("Also", number) for number in entry.also),
         ("Environment", entry.environment),
         ("Deployed", entry.deployed),
+        *(("Moved", moved_line(part)) for part in entry.moved),
         ("Observed", entry.observed),
         ("Instance", entry.instance),
         ("Digest", entry.digest),
@@ -126,6 +191,7 @@ def parse(message: str) -> Entry:
     found: dict[str, str] = {}
     also: list[int] = []
     records: list[str] = []
+    moved: list[Moved] = []
     for line in block.split("\n"):
         key, sign, value = line.partition(": ")
         if not sign or not key.startswith("Muster-"):
@@ -134,6 +200,8 @@ def parse(message: str) -> Entry:
             also.append(int(value))
         elif key == "Muster-Record":
             records.append(value)
+        elif key == "Muster-Moved":
+            moved.append(moved_from(value))
         else:
             found[key[7:]] = value
     try:
@@ -162,6 +230,7 @@ def parse(message: str) -> Entry:
             records=tuple(records),
             proposal=found.get("Proposal"),
             mark=found.get("Mark"),
+            moved=tuple(moved),
         )
     except KeyError as missing:
         raise ValueError(f"no Muster-{missing.args[0]} trailer") from None

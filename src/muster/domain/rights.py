@@ -9,6 +9,7 @@ from muster.domain import changes as c
 from muster.domain.access import Right
 from muster.domain.errors import Denied, NotFound
 from muster.domain.proposals import proposal_from_bytes, proposal_path
+from muster.domain.releasing import parts_of
 from muster.domain.snapshot import Snapshot
 
 # What is about a model takes the right on it; one that is not there is made by whoever may
@@ -33,7 +34,7 @@ ON_A_MODEL: Final[dict[type[c.Change], Right]] = {
 }
 # What runs somewhere takes the right on the model, or in the environment with the model in sight.
 _Placing = c.Deploy | c.RollBack | c.Undeploy | c.AttemptFailed | c.Observe
-PLACING: Final = (c.Deploy, c.RollBack, c.Undeploy, c.AttemptFailed, c.Observe)
+PLACING: Final = (c.Deploy, c.RollBack, c.Undeploy, c.AttemptFailed, c.Observe, c.Release, c.ReleaseBack)
 IN_AN_ENVIRONMENT: Final[dict[type[c.Change], Right]] = {
     c.SetEnvironment: Right.MANAGE,
     c.DeleteEnvironment: Right.ADMIN,
@@ -83,6 +84,9 @@ def admit(change: c.Change, actor: c.Actor, before: Snapshot) -> None:
             _need(actor, Right.MANAGE, access.right_for_team(before, actor, team), f"of team {team}")
         case c.Deploy() | c.RollBack() | c.Undeploy() | c.AttemptFailed() | c.Observe():
             _placing(actor, change, before)
+        case c.Release() | c.ReleaseBack():
+            for part in parts_of(change, before):
+                _placing(actor, part, before)
         case c.SetRequirement(str(team)) | c.DeleteRequirement(str(team)):
             _need(actor, Right.MANAGE, access.right_for_team(before, actor, team), f"of team {team}")
         case c.SetEnvironment(environment):
@@ -126,7 +130,7 @@ def _breaks(change: c.Change, actor: c.Actor, before: Snapshot) -> bool:
 
     Who may not is told by the other rights, as if nobody had spoken of it.
     """
-    if not isinstance(change, (c.Deploy, c.RollBack, c.Undeploy, c.SetStage, c.SetAlias)):
+    if not isinstance(change, (c.Deploy, c.RollBack, c.Undeploy, c.Release, c.SetStage, c.SetAlias)):
         return False
     named = getattr(change, "environment", None)
     return break_glass.may_break(before, actor, [named] if named is not None else [])

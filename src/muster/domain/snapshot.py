@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol
 
-from muster.domain.messages import Entry
+from muster.domain.messages import Entry, Moved
 from muster.domain.records import Deployment, Environment, Json, Model, Version
 
 DECLARED: Final = "declared"
@@ -140,7 +140,8 @@ class Plan:
     No edits and no `subject` means that it is done already: no commit.
     `deployed` is what is declared for the model in the environment from then on: a
     version's number or `none`. `renamed` is the name that `model` had before,
-    `proposal` the one that it carries out, `mark` what sets the change apart for ever.
+    `proposal` the one that it carries out, `mark` what sets the change apart for ever,
+    `moved` what it does for each of several models that it moves at once.
     """
 
     subject: str
@@ -154,6 +155,7 @@ class Plan:
     renamed: str | None = None
     proposal: str | None = None
     mark: str | None = None
+    moved: tuple[Moved, ...] = ()
 
     @property
     def nothing(self) -> bool:

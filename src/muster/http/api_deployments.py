@@ -156,7 +156,7 @@ async def _place(
     """Begin it and answer with the operation; with `wait` answer with the deployment once it has ended."""
     if (recorded := answered_before(services, asked)) is not None:
         kind = recorded.logged.entry.kind if recorded.logged else ""
-        operation = services.deployer.operations.answered(kind, *place, recorded)
+        operation = services.deployer.operations.answered(kind, place[0], (place[1],), recorded)
     else:
         if asked.dry_run:
             return await foreseen(services, asked, reason, place[0], change)

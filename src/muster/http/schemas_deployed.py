@@ -231,6 +231,7 @@ class OperationRecord(Struct):
     kind: str
     environment: str
     model: str
+    models: list[str]
     what: str
     state: str
     ended: bool

@@ -17,7 +17,7 @@ from sqlalchemy import Integer, Select, bindparam, func, literal_column, select
 
 from muster.domain.changes import RenameModel
 from muster.index.database import Readers, sql
-from muster.index.history import LogReads, Shape, matching, shape_of, values_of
+from muster.index.history import LogReads, Shape, matching, shape_of, shapes_of, values_of
 from muster.index.tables import changes, touches
 from muster.service.values import ChangeFilter
 
@@ -76,11 +76,14 @@ class LogCounts(LogReads):
 
     def _between(self, wanted: ChangeFilter, low: int, high: int) -> int:
         """How many match at positions [low, high)."""
-        statement = _count(shape_of(wanted))
         values = values_of(wanted, low, high)
         # A change has one kind: those of several kinds are counted one kind after the other.
         kinds: list[str | None] = [*dict.fromkeys(wanted.kinds)] or [None]
-        rows = [self._readers.one(statement, values | {"kind": kind}) for kind in kinds]
+        rows = [
+            self._readers.one(_count(shape), values | {"kind": kind})
+            for shape in shapes_of(wanted)
+            for kind in kinds
+        ]
         return sum(row[0] for row in rows if row is not None)
 
     def _remembered(self, wanted: ChangeFilter) -> _Counted | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from muster.domain.messages import Entry, rfc3339
+from muster.domain.messages import Entry, moved_from, moved_line, rfc3339
 from muster.domain.views import Times
 from muster.index import tables
 from muster.index.database import Row, inserting
@@ -56,6 +56,7 @@ class ChangeRow(NamedTuple):
     records: str
     proposal: str | None
     mark: str | None
+    moved: str
 
 
 def change_row(position: int, commit: str | None, entry: Entry) -> ChangeRow:
@@ -84,6 +85,7 @@ def change_row(position: int, commit: str | None, entry: Entry) -> ChangeRow:
         "\n".join(entry.records),
         entry.proposal,
         entry.mark,
+        "\n".join(map(moved_line, entry.moved)),
     )
 
 
@@ -116,6 +118,7 @@ def logged(row: Row) -> Logged:
             records=tuple(change.records.split("\n")) if change.records else (),
             proposal=change.proposal,
             mark=change.mark,
+            moved=tuple(map(moved_from, change.moved.split("\n"))) if change.moved else (),
         ),
     )
 
@@ -164,6 +167,19 @@ def placement_row(position: int, entry: Entry) -> PlacementRow | None:
         return None
     number = None if entry.deployed == "none" else int(entry.deployed)
     return PlacementRow(entry.environment, entry.model, position, number)
+
+
+class MoveRow(NamedTuple):
+    """A row of `moves`."""
+
+    model: str
+    position: int
+    line: str
+
+
+def move_rows(position: int, entry: Entry) -> list[MoveRow]:
+    """One row for each model that `entry` moves at once with others."""
+    return [MoveRow(each.model, position, moved_line(each)) for each in entry.moved]
 
 
 class RecordTouchRow(NamedTuple):
@@ -257,4 +273,5 @@ def environment_touched_after(before: int | None, position: int, kind: str) -> i
 INSERT_CHANGE = inserting(tables.changes, ChangeRow._fields)
 INSERT_TOUCH = inserting(tables.touches, TouchRow._fields)
 INSERT_RECORD_TOUCH = inserting(tables.record_touches, RecordTouchRow._fields)
+INSERT_MOVE = inserting(tables.moves, MoveRow._fields)
 INSERT_PLACEMENT = inserting(tables.placements, PlacementRow._fields)

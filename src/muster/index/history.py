@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -16,7 +16,7 @@ from muster.index.database import Reads, Row, limited, sql
 from muster.index.entries import TOUCHES_MODEL, answer, logged, microseconds, moment
 from muster.index.pages import a_page, paged
 from muster.index.statements import ANSWERED
-from muster.index.tables import changes, models, placements, places, touches, versions
+from muster.index.tables import changes, models, moves, placements, places, touches, versions
 from muster.service.values import ChangeFilter, Logged, Placed
 
 _MIN_PREFIX = 7
@@ -126,10 +126,14 @@ _MODEL_RENAMED = sql(
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What distinguishes one statement from another: the filters by name, the most selective first."""
+    """What distinguishes one statement from another: the filters by name, the most selective first.
+
+    With `moved` it finds those that move the model at once with others, else those of it alone.
+    """
 
     plain: tuple[str, ...]
     number: bool
+    moved: bool = False
 
 
 def shape_of(wanted: ChangeFilter) -> Shape:
@@ -141,6 +145,14 @@ def shape_of(wanted: ChangeFilter) -> Shape:
         "kind": bool(wanted.kinds),
     }
     return Shape(tuple(name for name in given if given[name]), wanted.number is not None)
+
+
+def shapes_of(wanted: ChangeFilter) -> tuple[Shape, ...]:
+    """The shapes of all the statements that together find what the filter wants, no change twice."""
+    shape = shape_of(wanted)
+    if wanted.model is None or shape.number:
+        return (shape,)
+    return shape, replace(shape, moved=True)
 
 
 def values_of(wanted: ChangeFilter, low: int, before: int) -> dict[str, object]:
@@ -172,11 +184,15 @@ def matching(
             touches.c.model == bindparam("model", type_=Text()),
             touches.c.number == bindparam("number", type_=Integer()),
         )
+    elif shape.moved:
+        position = moves.c.position
+        found = found.join(moves, moves.c.position == changes.c.position)
+        found = found.where(moves.c.model == bindparam("model", type_=Text()))
     for at, name in enumerate(shape.plain):
-        if shape.number and name == "model":
+        if (shape.number or shape.moved) and name == "model":
             continue
         plain: ColumnElement[Any] = changes.c[name]
-        if shape.number or at > 0:
+        if shape.number or shape.moved or at > 0:
             plain = plain.concat(literal_column("''"))  # not for the index
         found = found.where(plain == bindparam(name, type_=Text()))
     return found.where(
@@ -232,16 +248,15 @@ class LogReads(Reads):
         if bounds is None or (wanted.number is not None and wanted.model is None):
             return []
         values = values_of(wanted, *bounds) | {"limit": limit}
-        statement = _changes(shape_of(wanted))
-        if not wanted.kinds:
-            rows = self._readers.all(statement, values)
-        else:
-            # One statement a kind, each in the order of its index: sorting all rows
-            # of several kinds would read most of the log.
-            of_kinds = [
-                self._readers.all(statement, values | {"kind": kind}) for kind in dict.fromkeys(wanted.kinds)
-            ]
-            rows = list(heapq.merge(*of_kinds, key=_place, reverse=True))[:limit]
+        # One statement a kind, each in the order of its index: sorting all rows
+        # of several kinds would read most of the log.
+        kinds: list[str | None] = [*dict.fromkeys(wanted.kinds)] or [None]
+        found = [
+            self._readers.all(_changes(shape), values | {"kind": kind})
+            for shape in shapes_of(wanted)
+            for kind in kinds
+        ]
+        rows = found[0] if len(found) == 1 else list(heapq.merge(*found, key=_place, reverse=True))[:limit]
         return [logged(row) for row in rows]
 
     def bounds(self, wanted: ChangeFilter, before: int | None) -> tuple[int, int] | None:

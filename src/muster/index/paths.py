@@ -66,6 +66,31 @@ def sort(entry: Entry, edits: Mapping[str, bytes | None]) -> Edits:
     return sorted_out
 
 
+def parted(entry: Entry, edits: Mapping[str, bytes | None]) -> list[tuple[Entry, Edits]]:
+    """`edits` sorted, of a change that moves several models with the entry of each; see `Entry.each`.
+
+    Raises ValueError as `sort`.
+    """
+    if not entry.moved:
+        return [(entry, sort(entry, edits))]
+    rest: dict[str, bytes | None] = {}
+    parts: dict[str | None, dict[str, bytes | None]] = {folder(each.model): {} for each in entry.moved}
+    for path, data in edits.items():
+        parts.get(_folder_of(path), rest)[path] = data
+    found = [(each, sort(each, parts[folder(str(each.model))])) for each in entry.each]
+    return [(entry, sort(entry, rest)), *found]
+
+
+def _folder_of(path: str) -> str | None:
+    """The fanned-out folder of the model that `path` is about."""
+    match path.split("/"):
+        case ["models", hh, name, _, *_]:
+            return f"{hh}/{name}"
+        case ["deployments", _, hh, name]:
+            return f"{hh}/{name.removesuffix('.json')}"
+    return None
+
+
 def _is_below(parts: list[str], model: str) -> bool:
     """Whether a path is one of the model in that folder."""
     match parts:

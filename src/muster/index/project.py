@@ -15,6 +15,7 @@ from muster.index import statements as s
 from muster.index.database import Row, Values, translated
 from muster.index.entries import (
     INSERT_CHANGE,
+    INSERT_MOVE,
     INSERT_PLACEMENT,
     INSERT_RECORD_TOUCH,
     INSERT_TOUCH,
@@ -29,11 +30,12 @@ from muster.index.entries import (
     marks_after,
     model_marks_after,
     moment,
+    move_rows,
     placement_row,
     record_touch_rows,
     touch_rows,
 )
-from muster.index.paths import Edits, sort
+from muster.index.paths import Edits, parted
 from muster.index.rows import (
     INSERT_ALIAS,
     INSERT_BUILT_ON,
@@ -165,13 +167,18 @@ class SqlTransaction(SqlSnapshot):
 
     def project(self, entry: Entry, edits: Mapping[str, bytes | None]) -> int:
         self._check_open()
-        found = sort(entry, edits)
+        parts = parted(entry, edits)
         position = self._position + 1
         change = change_row(position, None, entry)
         self._changes.append(change)
-        self._position, self._time_us = position, change.time_us
-        self._unsealed += 1
+        self._position, self._time_us, self._unsealed = position, change.time_us, self._unsealed + 1
 
+        self._rows[INSERT_MOVE] += move_rows(position, entry)
+        for part, found in parts:
+            self._project(part, found, position)
+        return position
+
+    def _project(self, entry: Entry, found: Edits, position: int) -> None:
         if entry.renamed is not None:
             self._rename(entry.renamed, found)
         touches = touch_rows(position, entry)
@@ -190,7 +197,6 @@ class SqlTransaction(SqlSnapshot):
                 stale[entry.model, number] = None
         for model, number in stale:
             self._version(model, number, entry, found)
-        return position
 
     def _rename(self, before: str, found: Edits) -> None:
         """Have all rows of the model `before` say its new name; the records follow."""

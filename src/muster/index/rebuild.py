@@ -26,11 +26,13 @@ from muster.index import statements, tables
 from muster.index.database import Row, create_indexes, create_tables, inserting
 from muster.index.entries import (
     INSERT_CHANGE,
+    INSERT_MOVE,
     INSERT_PLACEMENT,
     INSERT_RECORD_TOUCH,
     INSERT_TOUCH,
     Marks,
     ModelMarks,
+    MoveRow,
     PlacementRow,
     RecordTouchRow,
     TouchRow,
@@ -39,6 +41,7 @@ from muster.index.entries import (
     mark_of,
     marks_after,
     model_marks_after,
+    move_rows,
     placement_row,
     record_touch_rows,
     touch_rows,
@@ -86,6 +89,7 @@ _OF_THE_LOG = {
     tables.changes,
     tables.touches,
     tables.record_touches,
+    tables.moves,
     tables.placements,
     tables.places,
 }
@@ -118,6 +122,7 @@ class _Log:
     touches: list[TouchRow] = field(default_factory=list)
     record_touches: list[RecordTouchRow] = field(default_factory=list)
     documents: dict[str, int] = field(default_factory=dict)
+    moves: list[MoveRow] = field(default_factory=list)
     placements: list[PlacementRow] = field(default_factory=list)
     renames: list[tuple[int, str, str]] = field(default_factory=list)
     numbers: dict[str, list[int]] = field(default_factory=dict)
@@ -131,6 +136,12 @@ class _Log:
         for record in record_touch_rows(position, entry):
             self.record_touches.append(record)
             self.documents[record.path] = position
+        self.moves += move_rows(position, entry)
+        for part in entry.each:
+            self._add(position, part)
+
+    def _add(self, position: int, entry: Entry) -> None:
+        """Gather what it says of its model, if it is about one."""
         if entry.model is None:
             return
         if entry.renamed is not None:
@@ -208,6 +219,7 @@ def _fill(
         raise ValueError(f"the log ends at {gathered.head}, not at {head}")
     connection.executemany(INSERT_TOUCH, gathered.named_now())
     connection.executemany(INSERT_RECORD_TOUCH, sorted(gathered.record_touches))
+    connection.executemany(INSERT_MOVE, sorted(gathered.moves))
     gathered.placements.sort(key=lambda row: row[:3])
     connection.executemany(INSERT_PLACEMENT, gathered.placements)
     connection.executemany(_INSERT_PLACE, sorted(gathered.declared))

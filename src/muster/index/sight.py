@@ -37,6 +37,16 @@ _BY_MODEL: Final = (
 )
 _BY_SEQUENCE: Final = (tables.tags, tables.sources, tables.metrics, tables.origins)
 _VERSIONS: Final = "(SELECT sequence FROM temp.versions)"
+# Of what moves several models at once those in sight are told.
+_MOVED: Final = f"position IN (SELECT position FROM main.moves WHERE model IN {_THEN})"  # noqa: S608  all ours
+_MOVED_IN_SIGHT: Final = (
+    "coalesce((SELECT group_concat(line, char(10)) FROM main.moves "  # noqa: S608  all ours
+    f"WHERE moves.position = changes.position AND model IN {_THEN}), '')"
+)
+_CHANGES: Final = ", ".join(
+    f"{_MOVED_IN_SIGHT} AS moved" if column.name == "moved" else column.name
+    for column in tables.changes.columns
+)
 _ABOUT_ONE: Final = "(SELECT position FROM temp.changes WHERE model IS NOT NULL)"
 # Rules are for all to read; who is who for none of these; what is about one model for those who see it.
 _RULES: Final = ("policies", "requirements", "bans/files", "retractions")
@@ -46,7 +56,8 @@ _VIEWS: Final = {
     **{table.name: f"sequence IN {_VERSIONS}" for table in _BY_SEQUENCE},
     "built_on": f"sequence IN {_VERSIONS} AND base IN {_VERSIONS}",
     "models": f"name IN ({_SEEN})",
-    "changes": f"model IN {_THEN} OR (model IS NULL AND kind NOT IN {_OF_ACCESS})",
+    "changes": f"model IN {_THEN} OR (model IS NULL AND kind NOT IN {_OF_ACCESS} AND moved = '') OR {_MOVED}",
+    "moves": f"model IN {_THEN}",
     "documents": f"path NOT LIKE 'access/%' AND ({_RULE} OR touched IN {_ABOUT_ONE})",
     "record_touches": f"path NOT LIKE 'access/%' AND ({_RULE} OR position IN {_ABOUT_ONE})",
 }
@@ -60,6 +71,7 @@ def blind(connection: sqlite3.Connection, models: frozenset[str]) -> None:
     connection.executemany("INSERT INTO temp.seen VALUES (?)", ((each,) for each in sorted(models)))
     connection.execute(_ONCE)
     for name, rule in _VIEWS.items():
+        columns = _CHANGES if name == "changes" else "*"
         connection.execute(
-            f"CREATE TEMP VIEW {name} AS SELECT * FROM main.{name} WHERE {rule}"  # noqa: S608  all ours
+            f"CREATE TEMP VIEW {name} AS SELECT {columns} FROM main.{name} WHERE {rule}"  # noqa: S608  all ours
         )

@@ -25,6 +25,7 @@ from muster.index.tables import (
     environments,
     files,
     models,
+    moves,
     placements,
     record_touches,
     touches,
@@ -114,6 +115,19 @@ _TRACES = sql(
         ),
     )
     .order_by(changes.c.position)
+)
+_TRACES_MOVED = sql(
+    select(changes.c.time_us, placements.c.number)
+    .join(moves, moves.c.position == changes.c.position)
+    .join(
+        placements,
+        and_(placements.c.position == moves.c.position, placements.c.model == moves.c.model),
+    )
+    .where(
+        moves.c.model == _model,
+        placements.c.environment == _environment,
+        changes.c.position > _vacated.scalar_subquery(),
+    )
 )
 _MODEL_TOUCHED = sql(
     select(changes.c.commit_id)
@@ -253,9 +267,10 @@ class SqlSnapshot:
         return tuple(dict.fromkeys(row[0] for row in rows))
 
     def traces(self, environment: str, model: str) -> tuple[Trace, ...]:
-        return tuple(
-            _trace(*row) for row in self._logged(_TRACES, {"environment": environment, "model": model})
-        )
+        values = {"environment": environment, "model": model}
+        alone = [_trace(*row) for row in self._logged(_TRACES, values)]
+        moved = [Trace(moment(row[0]), DECLARED, row[1]) for row in self._logged(_TRACES_MOVED, values)]
+        return tuple(sorted([*alone, *moved], key=lambda trace: trace.time) if moved else alone)
 
     def model_touched(self, name: str) -> str | None:
         return self._commit(_MODEL_TOUCHED, {"model": name})

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Integer, Select, Text, bindparam, func, literal_column, or_, select
+from sqlalchemy import CompoundSelect, Integer, Select, Text, bindparam, func, literal_column, or_, select
 
 from muster.index.database import Reads, limited, sql
 from muster.index.entries import logged
-from muster.index.tables import changes, models, placements, places, versions
+from muster.index.tables import changes, models, moves, placements, places, versions
 from muster.service.spans import Moved, Newcomer
 from muster.service.values import Logged
 
@@ -20,7 +20,7 @@ _high = bindparam("high", type_=Integer())
 _environment = bindparam("environment", type_=Text())
 
 
-def _moved(there: Select[tuple[str]]) -> str:
+def _moved(there: Select[Any] | CompoundSelect[Any]) -> str:
     """Of the models in `there`, those of which something else is declared at `high` than at `low`."""
     model = there.subquery("there").c.model
     before, after = (
@@ -50,7 +50,7 @@ _MOVED_SHORT = _moved(
         changes.c.deployed.is_not(None),
         changes.c.model.is_not(None),
     )
-    .distinct()
+    .union(select(moves.c.model).where(moves.c.position > _low, moves.c.position <= _high))
 )
 _MOVED = _moved(select(places.c.model).where(places.c.environment == _environment))
 _PLACED_BY = sql(

@@ -24,7 +24,7 @@ from sqlalchemy import (
     true,
 )
 
-SCHEMA = 6
+SCHEMA = 7
 
 metadata = MetaData()
 
@@ -74,6 +74,7 @@ changes = Table(
     _text("records"),  # paths, a line break between
     _text_or_null("proposal"),
     _text_or_null("mark"),
+    _text("moved"),  # what it does for each of several models, a line each; see `messages.moved_line`
 )
 Index("changes_by_commit", changes.c.commit_id)
 Index("changes_by_time", changes.c.time_us)
@@ -103,6 +104,17 @@ Index(
     sqlite_where=changes.c.instance.is_not(None),
     postgresql_where=changes.c.instance.is_not(None),
 )
+
+# The models that a change moves at once with others, by their names of that time.
+moves = Table(
+    "moves",
+    metadata,
+    _text("model", key=True),
+    _number("position", key=True),
+    _text("line"),  # of `changes.moved`
+    sqlite_with_rowid=False,
+)
+Index("moves_by_position", moves.c.position)
 
 # Every version that a change names, by the name that its model has now; `own` where
 # it is the one named first, `record` where the change is one of the version itself.

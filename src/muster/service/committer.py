@@ -36,10 +36,11 @@ from muster.domain import (  # noqa: F401  those beside `documents` register pla
     proposing,
     purging,
     redacting,
+    releasing,
     requirements,
     ruling,
 )
-from muster.domain.changes import Actor, AttemptFailed, Change, Observe, RollBack, Undeploy
+from muster.domain.changes import Actor, AttemptFailed, Change, Observe, ReleaseBack, RollBack, Undeploy
 from muster.domain.errors import MusterError, StorageFull, Unavailable
 from muster.domain.judging import NO_RULES, Rules
 from muster.domain.messages import Entry, compose
@@ -52,7 +53,7 @@ from muster.service.values import HeadMoved, Logged, NewCommit
 ATTEMPTS: Final = 20
 
 # What goes on when the disk is full, from the reserve that is kept for it.
-URGENT: Final = (RollBack, Undeploy, AttemptFailed, Observe)
+URGENT: Final = (RollBack, ReleaseBack, Undeploy, AttemptFailed, Observe)
 _FULL: Final = "the disk is full: nothing was written; free some space, then try again"
 
 log = logging.getLogger(__name__)
@@ -302,6 +303,7 @@ def _entry(submission: Submission, planned: Plan, time: datetime) -> Entry:
         records=documents.named(planned.edits),
         proposal=planned.proposal,
         mark=planned.mark,
+        moved=planned.moved,
     )
 
 

@@ -6,6 +6,8 @@
     record    the commit, planned against the deployment seen at the start
     switch    traffic moves in one step; what was active stays warm
 
+A release does each step for all of its parts before the next, and is recorded as one.
+
 Until `record` nothing has happened: a failure leaves traffic untouched, and is in
 the history. After it, the switch follows from Git: a crash between the two is
 made good by `Reconciler` at the next start.
@@ -18,16 +20,17 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from muster.domain import codec
-from muster.domain.changes import Actor, AttemptFailed, Deploy, RollBack, Undeploy
+from muster.domain.changes import Actor, AttemptFailed
 from muster.domain.errors import DidNotStart, MusterError, NotFound, UnderWay
 from muster.domain.names import deployment_path
-from muster.domain.placing import environment_of, rolled_back, way_back
-from muster.domain.records import Config, Deployment, Earlier, Environment
-from muster.domain.snapshot import Snapshot
+from muster.domain.placing import environment_of, way_back
+from muster.domain.records import Deployment, Earlier
+from muster.domain.releasing import Moving, parts_of, place_of
+from muster.service.candidates import Seen, guarded, runnable
 from muster.service.effects import effects, state_of
 from muster.service.operations import Operation, Operations
 from muster.service.ports import ArtifactStore, Target
@@ -37,7 +40,7 @@ from muster.service.values import Desired, Instance, InstanceState
 
 POLL_S: Final = 0.01
 
-Placing = Deploy | RollBack | Undeploy
+Placing = Moving
 
 log = logging.getLogger(__name__)
 
@@ -78,12 +81,12 @@ class Deployer:
             UnderWay: another operation has the model there.
             NotFound, Conflict: refused at once.
         """
+        with self._registry.index.snapshot() as now:
+            environment, models = place_of(change, now)
         if request is not None and (answered := self._registry.answered(request)) is not None:
-            return self.operations.answered(change.kind, change.environment, change.model, answered)
-        what = self._registry.check(change, actor, reason).subject or f"{change.kind} of {change.model}"
-        operation = self.operations.begin(
-            change.kind, change.environment, change.model, what, change, actor, reason
-        )
+            return self.operations.answered(change.kind, environment, models, answered)
+        what = self._registry.check(change, actor, reason).subject or f"{change.kind} of {', '.join(models)}"
+        operation = self.operations.begin(change.kind, environment, models, what, change, actor, reason)
 
         def run() -> None:
             try:
@@ -103,16 +106,26 @@ class Deployer:
         """
         preview = self._registry.preview(change, actor, reason)
         against = list(preview.objections)
-        if (other := self.operations.at(change.environment, change.model)) is not None:
-            against.append(UnderWay(change.environment, change.model, other.what, other.id))
         try:
-            seen = _Seen.take(self._registry, change)
+            parts = self._look(change)
         except MusterError:  # among the objections already
-            return replace(preview, objections=tuple(against))
+            return preview
+        told_of: list[str] = []
+        for seen in parts:
+            if (other := self.operations.at(seen.environment, seen.model)) is not None:
+                against.append(UnderWay(seen.environment, seen.model, other.what, other.id))
+            more, told = self._foreseen(seen, preview)
+            against += more
+            told_of += told
+        return replace(preview, objections=tuple(against), effects=tuple(dict.fromkeys(told_of)))
+
+    def _foreseen(self, seen: Seen, preview: Preview) -> tuple[list[MusterError], list[str]]:
+        """What its target has against a part, and what would happen there."""
+        against: list[MusterError] = []
         target = self._targets.get(seen.target)
         if target is None:
             told = f"nothing is started here: whoever runs {seen.environment} is told to"
-            return replace(preview, objections=tuple(against), effects=() if preview.nothing else (told,))
+            return [], [] if preview.nothing else [told]
         states = target.observe(seen.environment, seen.model)
         if (candidate := seen.candidate) is not None and not _is_ready(candidate, states):
             against += broken(self._registry.artifacts, candidate)
@@ -125,7 +138,12 @@ class Deployer:
         told_of = [*effects(before, after, states)]
         if then is not None and then.recorded:
             told_of.append("the version has no files: it is declared, and nothing of it runs")
-        return replace(preview, objections=tuple(against), effects=tuple(told_of))
+        return against, told_of
+
+    def _look(self, change: Placing) -> list[Seen]:
+        """What is there now, and what is to come up, for each part of the change."""
+        with self._registry.index.snapshot() as now:
+            return [Seen.take(now, part) for part in parts_of(change, now)]
 
     def refused(self, environment: str, objection: MusterError) -> Preview:
         """The preview of what cannot even be asked for: what it names is not there."""
@@ -144,25 +162,28 @@ class Deployer:
         reason: str,
         request: Request | None,
     ) -> Recorded:
-        seen = _Seen.take(self._registry, change)
+        parts = self._look(change)
         self._crash("deploy-checked")
-        target = self._targets.get(seen.target)
-        if target is not None and seen.candidate is not None:
-            self._start(operation, target, seen, seen.candidate, actor, reason)
-        self._crash("deploy-ready")
         try:
-            recorded = self._registry.submit(seen.guarded(), actor, reason, request).result()
+            for seen in parts:
+                target = self._targets.get(seen.target)
+                if target is not None and seen.candidate is not None:
+                    self._start(operation, target, seen, seen.candidate, actor, reason)
+            self._crash("deploy-ready")
+            recorded = self._registry.submit(guarded(change, parts), actor, reason, request).result()
         except MusterError:
-            self._withdraw(seen.environment, seen.model)
+            for seen in parts:
+                self._withdraw(seen.environment, seen.model)
             raise
         self.operations.step(operation, "recorded", recorded.commit or "")
         self._crash("deploy-recorded")
-        if target is not None and self._switch(operation, seen):
+        switched = [self._switch(operation, seen) for seen in parts if seen.target in self._targets]
+        if switched and all(switched):
             self.operations.step(operation, "switched")
         self._crash("deploy-switched")
         return recorded
 
-    def _switch(self, operation: Operation, seen: _Seen) -> bool:
+    def _switch(self, operation: Operation, seen: Seen) -> bool:
         """Move the traffic to what was recorded; if the target cannot just now, `unsettled` holds it."""
         try:
             self.settle(seen.environment, seen.model)
@@ -177,7 +198,7 @@ class Deployer:
         self,
         operation: Operation,
         target: Target,
-        seen: _Seen,
+        seen: Seen,
         candidate: Instance,
         actor: Actor,
         reason: str,
@@ -198,13 +219,12 @@ class Deployer:
             target.apply(desired)
             state = self._await_ready(target, seen, candidate)
         except MusterError as error:
-            self._withdraw(seen.environment, seen.model)
             failed = AttemptFailed(seen.model, candidate.number, seen.environment, error.message)
             self._registry.submit(failed, actor, reason).result()
             raise
         self.operations.step(operation, "ready", f"process {state.process}" if state.process else "")
 
-    def _await_ready(self, target: Target, seen: _Seen, candidate: Instance) -> InstanceState:
+    def _await_ready(self, target: Target, seen: Seen, candidate: Instance) -> InstanceState:
         deadline = time.monotonic() + self._start_timeout_s
         while True:
             state = state_of(candidate, target.observe(seen.environment, seen.model))
@@ -250,64 +270,14 @@ class Deployer:
             place = environment_of(now, environment)
             deployment = instead or now.deployment(environment, model)
             if deployment is not None and deployment.version is not None and not deployment.recorded:
-                active = _runnable(now, place, model, Earlier(deployment.version, deployment.config))
+                active = runnable(now, place, model, Earlier(deployment.version, deployment.config))
                 if self._standby and (back := way_back(now, deployment)) is not None:
-                    standby = _runnable(now, place, model, back)
+                    standby = runnable(now, place, model, back)
         warm = [each for each in (extra, standby) if each is not None and each != active]
         if len(warm) == 2 and warm[0] == warm[1]:
             warm.pop()  # what stands by is what comes up
         position = newest.position if newest else 0
         return Desired(environment, model, position, active, tuple(warm))
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What the deployment looked like when it began: the record is planned against just that."""
-
-    change: Placing
-    target: str
-    touched: str | None
-    candidate: Instance | None
-
-    @property
-    def environment(self) -> str:
-        return self.change.environment
-
-    @property
-    def model(self) -> str:
-        return self.change.model
-
-    @classmethod
-    def take(cls, registry: Registry, change: Placing) -> _Seen:
-        """Look, and see which version is to come up, if one is."""
-        with registry.index.snapshot() as now:
-            environment = environment_of(now, change.environment)
-            number: int | None = None
-            config = Config()
-            if isinstance(change, Deploy):
-                number, config = change.number, change.config
-            elif isinstance(change, RollBack):
-                _, after = rolled_back(change, now)
-                number, config = after.version, after.config
-            candidate = None
-            if number is not None:
-                candidate = _runnable(now, environment, change.model, Earlier(number, config))
-            touched = now.deployment_touched(change.environment, change.model)
-        return cls(change, environment.target, touched, candidate)
-
-    def guarded(self) -> Placing:
-        """The change, to be refused if the deployment is no longer what was seen."""
-        if isinstance(self.change, Undeploy):
-            return self.change
-        return replace(self.change, expected=self.touched, guarded=True)
-
-
-def _runnable(now: Snapshot, place: Environment, model: str, wanted: Earlier) -> Instance | None:
-    """The version as an instance, if it is there and has files that Muster can run."""
-    version = now.version(model, wanted.version)
-    if version is None or version.state != "final" or not version.files:
-        return None
-    return Instance(model, version.number, version.model_id, version.files, wanted.config, place.allow_pickle)
 
 
 def _without(desired: Desired, instance: Instance) -> Desired:

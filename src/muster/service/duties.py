@@ -93,7 +93,7 @@ class Duties:
         for logged in new:
             self._position = logged.position
             if logged.entry.kind not in _ALIKE:
-                touched |= {each for each in (logged.entry.model, logged.entry.renamed) if each is not None}
+                touched |= {*logged.entry.models, *filter(None, [logged.entry.renamed])}
         if not touched:
             return
         self._owed = {place: owed for place, owed in self._owed.items() if place[1] not in touched}

@@ -33,7 +33,7 @@ class Wanted:
         """Whether that change is among them; a renamed model's counts under both names."""
         return (
             (not self.kinds or entry.kind in self.kinds)
-            and (not self.models or entry.model in self.models or entry.renamed in self.models)
+            and (not self.models or any(each in self.models for each in (*entry.models, entry.renamed)))
             and (not self.environments or entry.environment in self.environments)
         )
 

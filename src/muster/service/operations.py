@@ -34,6 +34,7 @@ class Event:
 class Operation:
     """A deployment, rollback or undeployment that somebody asked for: `change`, by `actor`, for `reason`.
 
+    `model` is the first of its `models`, of which a release has several.
     `recorded` is there once it has ended well, `error` once it has failed. Read
     it with `Operations.view` or `wait`; only the deployer writes it.
     """
@@ -41,7 +42,7 @@ class Operation:
     id: str
     kind: str
     environment: str
-    model: str
+    models: tuple[str, ...]
     what: str
     change: Change | None = None
     actor: Actor | None = None
@@ -52,6 +53,11 @@ class Operation:
     ended: bool = False
     changed: threading.Condition = field(default_factory=threading.Condition)
     listeners: list[Callable[[], None]] = field(default_factory=list)
+
+    @property
+    def model(self) -> str:
+        """The model that it is about, or the first of them."""
+        return self.models[0]
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Block until it has ended; whether it has."""
@@ -74,6 +80,7 @@ class Operation:
                 "kind": self.kind,
                 "environment": self.environment,
                 "model": self.model,
+                "models": list(self.models),
                 "what": self.what,
                 "state": self.events[-1].step if self.events else "checking",
                 "ended": self.ended,
@@ -107,23 +114,23 @@ class Operations:
         self,
         kind: str,
         environment: str,
-        model: str,
+        models: tuple[str, ...],
         what: str,
         change: Change | None = None,
         actor: Actor | None = None,
         reason: str = "",
     ) -> Operation:
-        """Claim the model in that environment.
+        """Claim the models in that environment, all or none.
 
         Raises:
             UnderWay: another operation has it.
         """
-        operation = Operation(uuid.uuid4().hex, kind, environment, model, what, change, actor, reason)
+        operation = Operation(uuid.uuid4().hex, kind, environment, models, what, change, actor, reason)
         with self._lock:
-            busy = self._busy.get((environment, model))
-            if busy is not None:
-                raise UnderWay(environment, model, busy.what, busy.id)
-            self._busy[environment, model] = operation
+            for model in models:
+                if (busy := self._busy.get((environment, model))) is not None:
+                    raise UnderWay(environment, model, busy.what, busy.id)
+            self._busy |= {(environment, model): operation for model in models}
             self._all[operation.id] = operation
             for old in [key for key, item in self._all.items() if item.ended][
                 : max(0, len(self._all) - KEPT)
@@ -132,9 +139,9 @@ class Operations:
         self.step(operation, "checking")
         return operation
 
-    def answered(self, kind: str, environment: str, model: str, recorded: Recorded) -> Operation:
+    def answered(self, kind: str, environment: str, models: tuple[str, ...], recorded: Recorded) -> Operation:
         """An operation that ended before: its request was made again."""
-        operation = Operation(uuid.uuid4().hex, kind, environment, model, "as answered before")
+        operation = Operation(uuid.uuid4().hex, kind, environment, models, "as answered before")
         operation.recorded, operation.ended = recorded, True
         with self._lock:
             self._all[operation.id] = operation
@@ -150,7 +157,8 @@ class Operations:
     def end(self, operation: Operation, recorded: Recorded | None, error: Exception | None = None) -> None:
         """Let the model go; everyone who waits hears of it."""
         with self._lock:
-            self._busy.pop((operation.environment, operation.model), None)
+            for model in operation.models:
+                self._busy.pop((operation.environment, model), None)
         with operation.changed:
             # At once: who sees that it has ended finds the last event there.
             operation.recorded, operation.error, operation.ended = recorded, error, True
@@ -180,7 +188,7 @@ class Operations:
     def under_way(self) -> Iterator[Operation]:
         """Those that have not ended."""
         with self._lock:
-            yield from tuple(self._busy.values())
+            yield from tuple({each.id: each for each in self._busy.values()}.values())
 
     def at(self, environment: str, model: str) -> Operation | None:
         """The one that is under way for the model there."""

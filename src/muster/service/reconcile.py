@@ -43,7 +43,7 @@ class Reconciler:
 
     def recorded(self, logged: Sequence[Logged]) -> None:
         """The committer's listener: look at once if something was declared."""
-        if any(each.entry.deployed is not None or each.entry.kind in _STANDBY for each in logged):
+        if any(each.entry.declares or each.entry.kind in _STANDBY for each in logged):
             self._wake.set()
 
     def close(self) -> None:
@@ -72,9 +72,10 @@ class Reconciler:
     def _follow(self) -> None:
         while logged := self._registry.index.changes_after(self._cursor, PAGE):
             places = {
-                (each.entry.environment, each.entry.model)
+                (entry.environment, entry.model)
                 for each in logged
-                if each.entry.deployed is not None and each.entry.environment and each.entry.model
+                for entry in each.entry.each
+                if entry.deployed is not None and entry.environment and entry.model
             }
             for environment, model in sorted(places):
                 # One under way settles by itself when it ends, and may not be disturbed.

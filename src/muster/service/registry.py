@@ -328,6 +328,10 @@ def change_view(logged: Logged) -> dict[str, Json]:
         "digest": entry.digest,
         "proposal": entry.proposal,
         "mark": entry.mark,
+        "moved": [
+            {"model": each.model, "number": each.number, "deployed": each.deployed} for each in entry.moved
+        ]
+        or None,
         "imported": True if entry.auth == "import" else None,
     }
     return view | {key: value for key, value in optional.items() if value is not None}

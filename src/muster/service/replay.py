@@ -102,12 +102,13 @@ class Replay:
 
     def _called(self, at: Logged) -> Mapping[str, str]:
         """How the model of that change is called now, if it was renamed since."""
-        name = at.entry.model
-        if name is None:
+        if not at.entry.models:
             return {}
         renames = self._index.changes(ChangeFilter(kinds=("rename",)), limit=_RENAMES)
-        now = name
-        for each in reversed(renames):
-            if each.position >= at.position and each.entry.renamed == now and each.entry.model is not None:
-                now = each.entry.model
-        return {name: now}
+        called = {}
+        for name in at.entry.models:
+            called[name] = name
+            for each in (logged for logged in reversed(renames) if logged.position >= at.position):
+                if each.entry.renamed == called[name] and each.entry.model is not None:
+                    called[name] = each.entry.model
+        return called

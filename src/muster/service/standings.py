@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from muster.domain.errors import NotFound
@@ -107,14 +107,15 @@ class Standings:
         again = set(self._passing)
         for logged in new:
             self._position = logged.position
-            entry, place = logged.entry, _place(logged)
+        for one in (replace(logged, entry=entry) for logged in new for entry in logged.entry.each):
+            entry, place = one.entry, _place(one)
             if entry.kind in ("delete-model", "delete"):
                 again |= {each for each in self._standings if each[1] == entry.model}
                 self._failed = {at: made for at, made in self._failed.items() if self._is_live(made)}
             elif place is not None:
                 again.add(place)
                 if entry.kind == "deploy-failed":
-                    self._failed[place] = logged
+                    self._failed[place] = one
                 elif entry.kind in _PLACING:
                     self._failed.pop(place, None)
         for place in again:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,6 +19,9 @@ _ON_ITS_WAY: Final = timedelta(seconds=5)  # from a change's time until it is in
 
 def matches(wanted: ChangeFilter, entry: Entry) -> bool:
     """Whether a list of changes with that filter holds this one."""
+    if entry.moved and wanted.model is not None:
+        alone = (each for each in entry.each if each.model == wanted.model)
+        return any(matches(wanted, replace(each, kind=entry.kind)) for each in alone)
     numbers = (entry.number, *entry.also) if wanted.model is not None else ()
     return (
         (wanted.model is None or entry.model == wanted.model)

@@ -70,6 +70,7 @@ from muster.domain.changes.registering import (
     UpdateModel,
     UpdateVersion,
 )
+from muster.domain.changes.releasing import Release, ReleaseBack
 
 KINDS: Final = tuple(sorted({change.kind for change in Change.__subclasses__()}))
 
@@ -107,6 +108,8 @@ __all__ = [
     "Redact",
     "RegisterVersion",
     "ReinstateData",
+    "Release",
+    "ReleaseBack",
     "RenameModel",
     "RetractData",
     "ReviewBreakGlass",

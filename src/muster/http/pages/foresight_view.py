@@ -10,13 +10,13 @@ from muster.domain.approvals import RULE as APPROVALS
 from muster.domain.changes import RollBack
 from muster.domain.errors import Denied, MusterError, NotFound, NothingToRestore, UnderWay
 from muster.domain.records import Config, Fields
+from muster.domain.releasing import Part
 from muster.http.pages.labels import called
 from muster.http.pages.metrics_view import compared
 from muster.http.pages.page import Page
 from muster.http.pages.reading import version_record
 from muster.http.pages.rendering import figure, size
 from muster.http.pages.signature_view import tensors
-from muster.service.deployer import Placing
 from muster.service.past import field_changes
 from muster.service.registry import Preview
 
@@ -92,7 +92,7 @@ class Foresight:
 
 
 def foreseen(
-    page: Page, change: Placing, now: Running | None, then: Running | None, reason: str = ""
+    page: Page, change: Part, now: Running | None, then: Running | None, reason: str = ""
 ) -> Foresight:
     """The dry run of `change`, which puts `then` in the place of `now`. Blocks: files may be read."""
     preview = page.services.deployer.preview(change, page.visitor.actor, reason)
@@ -110,7 +110,7 @@ def foreseen(
     )
 
 
-def objection(page: Page, change: Placing, error: MusterError) -> Objection:
+def objection(page: Page, change: Part, error: MusterError) -> Objection:
     """What stands against it, with what to do."""
     href, verb = "", ""
     match error:
@@ -134,7 +134,7 @@ def objection(page: Page, change: Placing, error: MusterError) -> Objection:
     return Objection(error.message, remedy, error.code, href, verb)
 
 
-def _version(page: Page, change: Placing, now: Running | None, then: Running | None) -> list[Row]:
+def _version(page: Page, change: Part, now: Running | None, then: Running | None) -> list[Row]:
     if now is not None and then is not None and now.number == then.number:
         return []
     index = page.services.registry.index
@@ -150,7 +150,7 @@ def _version(page: Page, change: Placing, now: Running | None, then: Running | N
     return [Row("Version", was, becomes, so, mono=True)]
 
 
-def _stages(page: Page, change: Placing, preview: Preview) -> list[Row]:
+def _stages(page: Page, change: Part, preview: Preview) -> list[Row]:
     """The labels that follow the deployment."""
     rows = []
     for each in field_changes(preview.edits):
@@ -175,7 +175,7 @@ def _record(page: Page, model: str, running: Running | None) -> Mapping[str, Any
         return None
 
 
-def _content(page: Page, change: Placing, now: Running | None, then: Running | None) -> list[Row]:
+def _content(page: Page, change: Part, now: Running | None, then: Running | None) -> list[Row]:
     """Where the two versions differ in what they are."""
     ours, theirs = _record(page, change.model, then), _record(page, change.model, now)
     if ours is None or theirs is None or now == then:
@@ -265,7 +265,7 @@ def variable(value: str | Fields) -> str:
     return value if isinstance(value, str) else f"secret, from {value['from']}"
 
 
-def _configs(change: Placing, now: Running | None, then: Running) -> list[Row]:
+def _configs(change: Part, now: Running | None, then: Running) -> list[Row]:
     becomes = settings(then.config)
     was = settings(now.config) if now else {}
     plain = settings(Config())
