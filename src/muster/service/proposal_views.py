@@ -20,9 +20,11 @@ from muster.domain.plan import plan
 from muster.domain.proposals import (
     OPEN,
     Decision,
+    Open,
     Proposal,
     decision_to_dict,
     proposal_from_bytes,
+    proposal_of,
     proposal_path,
 )
 from muster.domain.proposing import asked
@@ -59,7 +61,7 @@ class ProposalViews:
     def all(self, wanted: Wanted, actor: c.Actor, sight: Sight | None) -> list[dict[str, Json]]:
         """Those that match all of it, the newest first, in short."""
         with self._registry.whole.snapshot() as now:
-            found = [proposal_from_bytes(data) for path, data in now.documents(FOLDER) if path != OPEN]
+            found = _in_state(wanted.state, now)
             shown = [
                 self._short(each, now)
                 for each in reversed(found)
@@ -218,6 +220,13 @@ class ProposalViews:
         written = self._registry.whole.document_history(proposal_path(of), limit=10)
         done = next((each for each in written if each.entry.proposal == of), None)
         return change_view(done) if done else None
+
+
+def _in_state(state: str | None, now: Snapshot) -> list[Proposal]:
+    """Those that may be in that state, oldest first: the open ones are found without reading all."""
+    if state == "open":
+        return [proposal_of(now, each) for each in sorted(Open.read(now).changes)]
+    return [proposal_from_bytes(data) for path, data in now.documents(FOLDER) if path != OPEN]
 
 
 def _side(now: Snapshot, model: str, number: int, config: Config | None = None) -> Side | None:

@@ -63,14 +63,14 @@ def served_at(
                 past.version(at, model, placed.number),
                 deployment,
                 placed.by,
-                _approvals(history, placed.by),
+                approvals(history, placed.by),
                 _observed(index, at, placed.environment, model, placed.by),
             )
         )
     return found
 
 
-def _approvals(history: History, by: Logged) -> list[Json]:
+def approvals(history: History, by: Logged) -> list[Json]:
     """Who approved what the change carried out, as its proposal said then."""
     if by.entry.proposal is None:
         return []

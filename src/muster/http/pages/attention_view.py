@@ -14,6 +14,7 @@ from muster.http.pages.labels import called
 from muster.http.pages.page import Page
 from muster.http.pages.times import When
 from muster.service.board import BoardFilter
+from muster.service.proposal_views import Wanted
 from muster.service.standings import Look, Place
 
 SHOWN: Final = 6
@@ -48,13 +49,27 @@ class Attention:
 
 def attention(page: Page, look: Look, environments: Sequence[Environment]) -> Attention:
     """What needs somebody now; `environments` are all, by falling rank."""
-    flagged = list(_flagged(page))
+    flagged = [*_flagged(page), *_waiting(page)]
     owed = [*_overdue(page), *_lacking(page)]
     counted = len(flagged) + len(owed)
     everything = sum(len(places) for places in look.troubled.values()) + len(look.failed) + counted
     found = [*flagged, *islice(_needs(page, look), SHOWN), *owed][:SHOWN]
     found += islice(_unowned(page, look, environments), SHOWN - len(found))
     return Attention(found, max(0, everything - SHOWN))
+
+
+def _waiting(page: Page) -> Iterator[Need]:
+    """What others asked for and waits for who looks; and what was done without being asked for."""
+    views, actor = page.services.proposal_views, page.visitor.actor
+    sight = page.services.gate.sight(actor)
+    for each in views.all(Wanted(state="open", waiting_for=actor.name), actor, sight):
+        why, since = f"{each['id']}, asked for by {each['requester']}", page.when(each["created_at"])
+        where = page.to("proposals", each["id"])
+        yield Need("waiting", f"{each['subject']} waits for you", why, since, "Decide", where)
+    for each in views.reviews("open", sight):
+        why, since = f"by {each['actor']}, and is to be reviewed", page.when(each["by"]["time"])
+        what = f"{each['subject']} was done without approval"
+        yield Need("waiting", what, why, since, "Review", page.to("reviews", each["id"]))
 
 
 def _flagged(page: Page) -> Iterator[Need]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +13,7 @@ from muster.http.pages.effect_view import MOST, Effect, Subject, effects
 from muster.http.pages.labels import called
 from muster.http.pages.links import address
 from muster.http.pages.page import Mark, Page
+from muster.service.served import approvals
 from muster.service.values import ChangeFilter, Logged
 
 _HOW: Final = {
@@ -37,6 +39,8 @@ class ChangeView:
     how: str
     reason: str
     output: str
+    approvals: list[tuple[str, str]]  # who approved what it carried out, and what they said
+    policies: str  # the digest of those that it was judged by
     links: list[tuple[str, str, str]]
     effects: list[Effect]
     cut: bool
@@ -77,6 +81,8 @@ def change_view(page: Page, commit: str) -> ChangeView:
         how=_HOW[entry.auth],
         reason="" if output else entry.reason,
         output=output,
+        approvals=_approvals(page, logged),
+        policies=_policies(page, logged),
         links=_links(page, entry),
         effects=found,
         cut=len(found) == MOST,
@@ -87,6 +93,19 @@ def change_view(page: Page, commit: str) -> ChangeView:
         moment=address(query={"at": logged.commit}),
         moment_before=address(query={"at": before[0].commit}) if before else "",
     )
+
+
+def _approvals(page: Page, logged: Logged) -> list[tuple[str, str]]:
+    """As its proposal said then."""
+    approved = approvals(page.services.registry.history, logged)
+    return [(each["actor"], each["comment"]) for each in approved]
+
+
+def _policies(page: Page, logged: Logged) -> str:
+    """The digest of all policies, if one had a say in it."""
+    kept = next((path for path in logged.entry.records if path.startswith("decisions/")), None)
+    data = page.services.registry.history.read(logged.commit, kept) if kept else None
+    return str(json.loads(data)["digest"]) if data else ""
 
 
 def _first(page: Page, found: list[Logged]) -> Knot | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from muster.domain.changes import KINDS
@@ -25,6 +25,11 @@ _KNOTS: Final = {
     "delete-environment": "edit",
     "note": "note",
     "observe": "note",
+    "propose": "propose",
+    "decide": "approve",
+    "withdraw": "note",
+    "lapse": "note",
+    "review-break-glass": "note",
 }
 # What happens by itself, or in many steps: not among the latest changes.
 _BY_THE_WAY: Final = frozenset({"observe", "attach", "detach", "init"})
@@ -33,7 +38,10 @@ TOLD: Final = tuple(kind for kind in KINDS if kind not in _BY_THE_WAY)
 
 @dataclass(frozen=True, slots=True)
 class Knot:
-    """A change: `before`, the model as a link (if there is one to name), `after`, and its mark."""
+    """A change: `before`, the model as a link (if there is one to name), `after`, and its mark.
+
+    `proposal` is the one that it carried out; `set_apart` is what marks it for ever.
+    """
 
     knot: str
     before: str
@@ -41,11 +49,23 @@ class Knot:
     after: str
     href: str
     mark: Mark
+    proposal: str = ""
+    proposal_href: str = ""
+    set_apart: str = ""
 
 
 def knots(page: Page, changes: Iterable[Logged], *, of: str | None = None) -> list[Knot]:
     """The changes as they are told; on the page of the model `of` its name goes without saying."""
-    return [_knot(page, logged, of) for logged in changes]
+    return [_marked(page, logged, _knot(page, logged, of)) for logged in changes]
+
+
+def _marked(page: Page, logged: Logged, knot: Knot) -> Knot:
+    """The knot with what its commit says of approvals."""
+    proposal, mark = logged.entry.proposal, logged.entry.mark
+    if proposal is None and mark is None:
+        return knot
+    href = page.to("proposals", proposal) if proposal else ""
+    return replace(knot, proposal=proposal or "", proposal_href=href, set_apart=mark or "")
 
 
 def _knot(page: Page, logged: Logged, of: str | None) -> Knot:

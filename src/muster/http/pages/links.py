@@ -43,6 +43,7 @@ NAVIGATION = (
     ("Overview", "/"),
     ("History", "/history"),
     ("Proposals", "/proposals"),
+    ("Policies", "/policies"),
     ("Environments", "/environments"),
     ("Access", "/access"),
     ("Settings", "/settings"),
