@@ -39,6 +39,9 @@ def test_a_policy_is_tried_on_the_history_set_changed_and_deleted(server: Live) 
         assert done.status_code == 303, done.text
         page = client.get("/policies/owned").text
         assert "<q>audit</q>" in page
+        server.send("POST", f"/api/v1/models/{name}/versions", json={"version": "v2", "owner": "ada"})
+        judged = server.http.get(f"/api/v1/changes?model={name}&limit=1").json()["items"][0]
+        assert "Judged by" in client.get(f"/history/{judged['commit']}").text
         changed = {**form, "message": "name an owner", "do": "set"}
         assert client.post("/policies/owned", data=changed).status_code == 303
         assert "name an owner" in client.get("/policies").text
