@@ -43,7 +43,7 @@ registration too, and aliases that its rules name."""
 BEGINNING: Final = "development"
 """The stage in which versions begin; to be in it says nothing of where they run."""
 
-FACTS: Final = frozenset({"init", "begin-access", "observe", "deploy-failed"})
+FACTS: Final = frozenset({"init", "begin-access", "observe", "deploy-failed", "lapse"})
 """What is recorded because it was so: no policy is asked."""
 
 _SAYS_A_STAGE: Final = ("register", "stage")
