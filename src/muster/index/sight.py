@@ -51,7 +51,7 @@ _ABOUT_ONE: Final = "(SELECT position FROM temp.changes WHERE model IS NOT NULL)
 # Rules are for all to read; who is who for none of these; what is about one model for those who see it.
 _RULES: Final = ("policies", "requirements", "bans/files", "retractions")
 _RULE: Final = " OR ".join(f"path LIKE '{folder}/%'" for folder in _RULES)
-_VIEWS: Final = {
+VIEWS: Final = {
     **{table.name: f"model IN ({_SEEN})" for table in _BY_MODEL},
     **{table.name: f"sequence IN {_VERSIONS}" for table in _BY_SEQUENCE},
     "built_on": f"sequence IN {_VERSIONS} AND base IN {_VERSIONS}",
@@ -63,6 +63,9 @@ _VIEWS: Final = {
 }
 
 
+SHOWN_TO_ALL: Final = frozenset({"meta", "environments"})
+
+
 def blind(connection: sqlite3.Connection, models: frozenset[str]) -> None:
     """Have the connection, which only reads, see no other models than these."""
     connection.execute("PRAGMA temp_store = MEMORY")
@@ -70,7 +73,7 @@ def blind(connection: sqlite3.Connection, models: frozenset[str]) -> None:
         connection.execute(f"CREATE TEMP TABLE {name} (name TEXT PRIMARY KEY) WITHOUT ROWID")
     connection.executemany("INSERT INTO temp.seen VALUES (?)", ((each,) for each in sorted(models)))
     connection.execute(_ONCE)
-    for name, rule in _VIEWS.items():
+    for name, rule in VIEWS.items():
         columns = _CHANGES if name == "changes" else "*"
         connection.execute(
             f"CREATE TEMP VIEW {name} AS SELECT {columns} FROM main.{name} WHERE {rule}"  # noqa: S608  all ours
