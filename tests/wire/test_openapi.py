@@ -48,13 +48,14 @@ def known(server: Live) -> dict[str, str]:
     names = {"model_id": model_id, "model": name, "version": "v1", "environment": "production"}
     policy = {"expression": "true", "message": "x", "on": ["note"]}
     server.send("PUT", "/api/v1/policies/notes", json=policy)
-    hook = fresh("hook")
-    server.send("POST", "/api/v1/webhooks", json={"name": hook, "url": "http://127.0.0.1:9/hook"})
+    # One for all operations, unless one of them took it away: there may be a hundred of them.
+    if server.http.get("/api/v1/webhooks/hook").status_code == 404:
+        server.send("POST", "/api/v1/webhooks", json={"name": "hook", "url": "http://127.0.0.1:9/hook"})
     return names | {
         "alias": "best",
         "commit": commit,
         "path": "model.onnx",
-        "webhook": hook,
+        "webhook": "hook",
         "policy": "notes",
     }
 
