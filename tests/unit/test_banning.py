@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from muster.domain import banning
+from muster.domain import approvals, banning
 from muster.domain import changes as c
-from muster.domain.errors import Conflict, Denied, Immutable, Invalid, NotFound, NothingToRestore
+from muster.domain.errors import (
+    ApprovalNeeded,
+    Conflict,
+    Denied,
+    Immutable,
+    Invalid,
+    NotFound,
+    NothingToRestore,
+)
 from muster.domain.judging import Rules
 from muster.domain.names import deployment_path
+from muster.domain.proposals import Open, numbered, proposal_of
+from muster.domain.rules import Approvals, EnvironmentRules
 from muster.domain.snapshot import Plan
 from tests.builders import ADA, START, a_config, an_artifact, an_environment, deploy, register
 from tests.unit.states import State
@@ -225,3 +237,30 @@ def test_what_a_stage_of_no_environment_is_called_may_be_set(state: State) -> No
     state.do(c.Ban("digits", 1))
     assert refusals(state, c.SetStage("digits", 1, "staging")) == []
     assert refusals(state, c.SetStage("digits", 1, "production"))
+
+
+def test_where_approvals_are_demanded_a_ban_is_lifted_with_them_and_made_without(state: State) -> None:
+    state.do(c.BeginAccess("ada"), c.SetAccount("rita", create=True))
+    state.do(c.SetTeam("risk", add=("rita",), create=True))
+    production = state.environment("production")
+    assert production is not None
+    rules = EnvironmentRules(approvals=(Approvals("risk", 1),))
+    state.do(c.SetEnvironment(replace(production, rules=rules)))
+    everything = Rules(judges=(banning.judge, approvals.judge))
+
+    def ask(change: c.Change, by: str = "ada") -> None:
+        state.take(change, everything.planned(change, c.Actor(by), "why", state.time, state), by)
+
+    for ban, lifting in (
+        (c.Ban("digits", 2), c.LiftBan("digits", 2)),
+        (c.Ban(sha256="12" * 32), c.LiftBan(sha256="12" * 32)),
+    ):
+        ask(ban)
+        with pytest.raises(ApprovalNeeded, match="production demands 1 approval of risk"):
+            ask(lifting)
+        ask(c.Propose(lifting, c.Actor("ada"), "it was not"))
+        of = numbered(Open.read(state).last)
+        ask(c.Decide(of, "approve", "rita", ""), "rita")
+        ask(replace(proposal_of(state, of).change, carries_out=of))
+        with pytest.raises(NotFound):
+            state.do(lifting)
