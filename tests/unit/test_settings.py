@@ -81,6 +81,9 @@ def test_every_setting_can_be_set_by_its_variable() -> None:
         "mirror_user": "ada",
         "mirror_password": "env:MIRROR_TOKEN",
     }
+    values |= {"oidc_issuer": "https://log-in.example", "oidc_client_id": "m", "oidc_account": "sub"}
+    values |= {"oidc_client_secret": "env:S", "oidc_groups": "roles", "oidc_audience": "m"}
+    values |= {"oidc_makes_accounts": "no"}
     assert sorted(values) == sorted(described())
     found = read(environment={variable(name): value for name, value in values.items()})
     assert {origin.source for origin in found.origins.values()} == {"environment"}

@@ -16,7 +16,7 @@ PANEL = "What happened"
 
 def add(app: typer.Typer) -> None:
     """Give `app` these commands."""
-    command(app, panel=PANEL)(who_served)
+    command(app, "who-served", panel=PANEL)(who_served)
     command(app, panel=PANEL)(blame)
 
 
