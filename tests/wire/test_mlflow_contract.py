@@ -354,7 +354,7 @@ def test_a_version_whose_files_are_here_is_read_from_here(server: Live, name: st
     record = server.http.get(f"/api/v1/models/{copy}/versions/1").json()
     assert [file["path"] for file in record["files"]] == ["MLmodel"]
     assert "files_status" not in record
-    assert record["bases"] == [{"ref": f"{name}/1"}]
+    assert record["bases"] == [{"ref": f"{name}/1", "model": name, "number": 1}]
 
 
 def test_a_version_without_files_anywhere_has_nothing_to_read(server: Live, name: str) -> None:
