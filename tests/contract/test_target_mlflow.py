@@ -20,7 +20,7 @@ from tests.mlflow_models import (
     predicted,
     sklearn_folder,
 )
-from tests.serving import Reply, Site
+from tests.serving import Reply, Site, wait_for
 
 SOME = FLOWERS.iloc[[0, 60, 140]]
 SPLIT = {"columns": COLUMNS, "data": SOME.to_numpy().tolist()}
@@ -136,9 +136,10 @@ def test_a_model_that_fails_is_a_500_without_its_traceback(served: Served) -> No
     reply = served.ask("echo", {"inputs": [1], "params": {"fail": True}})
     assert reply.status == 500
     assert reply.json == {"error_code": "INTERNAL_ERROR", "message": "the model failed: KeyError"}
-    state = served.site.state(1, "echo")
-    assert state is not None
-    assert "KeyError: 'secret'" in state.output
+    # What a worker prints is read beside its answers.
+    wait_for(
+        lambda: served.site.state(1, "echo"), lambda s: s is not None and "KeyError: 'secret'" in s.output
+    )
 
 
 def test_a_number_that_json_does_not_have_is_null(served: Served) -> None:
