@@ -153,8 +153,8 @@ class TestRemoving:
 
             other = Thread(target=bring)
             other.start()
-            done.result(timeout=30)
-            other.join()
+            other.join(timeout=30)
+            assert done.done()
 
 
 def test_on_disk_objects_are_where_git_lfs_looks_and_cannot_be_written(tmp_path: Path) -> None:

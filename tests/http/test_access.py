@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ import httpx
 import pytest
 
 from muster.domain.changes import BeginAccess
+from muster.domain.errors import Unauthenticated
 from muster.service.observing import MUSTER
 from tests.live import Live, fresh, live
 
@@ -127,6 +129,19 @@ class TestIdentity:
             check=True,
         )
         assert secret.encode() not in log.stdout
+
+    def test_a_token_that_is_good_once_lets_one_of_many_in(self, guarded: Guarded) -> None:
+        gate = guarded.server.home.gate
+        secret, _ = gate.give("root", once=True)
+
+        def enter(number: int) -> bool:
+            try:
+                return gate.identify(secret, f"192.0.2.{100 + number}")[0].name == "root"
+            except Unauthenticated:
+                return False
+
+        with ThreadPoolExecutor(8) as threads:
+            assert sorted(threads.map(enter, range(8))) == [False] * 7 + [True]
 
     def test_failed_attempts_are_limited_and_others_are_let_in(self, guarded: Guarded) -> None:
         gate = guarded.server.home.gate

@@ -171,8 +171,10 @@ class TestDoors:
         self.refused(server.http.post("/models", json=body | {"deployment_status": "production"}))
         evaluate(server, model, 0.5)
         self.refused(server.http.post(f"/models/{model_id}/deploy"))
+        assert server.send("GET", f"/models/{model_id}").json()["deployed_in"] == []
         evaluate(server, model, 0.95)
-        server.send("POST", f"/models/{model_id}/deploy")
+        deployed = server.send("POST", f"/models/{model_id}/deploy").json()["model"]
+        assert deployed["deployed_in"] == ["production"]
 
     def test_the_api(self, server: Live) -> None:
         server.register(model := fresh())

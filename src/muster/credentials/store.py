@@ -132,9 +132,9 @@ class CredentialFile:
     def revoke(self, id: str) -> Credential | None:  # noqa: A002  as in the port
         """It is good for nothing from now on; what it was, None if there is none."""
         found = next((each for each in self.of() if each.id == id), None)
-        self._write("DELETE FROM credentials WHERE id = ?", (id,))
+        gone = self._write("DELETE FROM credentials WHERE id = ?", (id,))
         self._write("DELETE FROM uses WHERE id = ?", (id,))
-        return found
+        return found if gone else None  # of several who revoke it at once, one did
 
     def revoke_all(self, account: str) -> int:
         """The same for all of an account; how many."""

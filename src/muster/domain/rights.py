@@ -89,11 +89,11 @@ def admit(change: c.Change, actor: c.Actor, before: Snapshot) -> None:
                 _placing(actor, part, before)
         case c.SetRequirement(str(team)) | c.DeleteRequirement(str(team)):
             _need(actor, Right.MANAGE, access.right_for_team(before, actor, team), f"of team {team}")
-        case c.SetEnvironment(environment):
-            held = access.right_in(before, actor, environment.name)
-            _need(actor, Right.MANAGE, held, f"in {environment.name}")
-        case c.DeleteEnvironment(name):
-            _need(actor, Right.ADMIN, access.right_in(before, actor, name), f"in {name}")
+        case c.SetEnvironment() | c.DeleteEnvironment():
+            there = change.environment
+            name = there if isinstance(there, str) else there.name
+            needed = IN_AN_ENVIRONMENT[type(change)]
+            _need(actor, needed, access.right_in(before, actor, name), f"in {name}")
         case c.Ban(model=str()):
             _model(actor, change, Right.MANAGE, before)
         case c.Ban():

@@ -105,8 +105,8 @@ class Gate:
         if found.expires is not None and found.expires <= now:
             self._fail(address, now)
             raise Unauthenticated(f"this token expired at {found.expires:%Y-%m-%d %H:%M:%S} UTC")
-        if found.once:
-            self.credentials.revoke(found.id)
+        if found.once and self.credentials.revoke(found.id) is None:
+            raise Unauthenticated("this token was good once, and somebody was faster")
         self.credentials.used(found.id, now)
         return Actor(found.account, found.proof, limits=found.limits), found
 
